@@ -1,0 +1,187 @@
+// Package backends defines what runs the SimCLR step: a Backend compiles a graph.Step into a Program, and a Program owns the
+// weights.
+//
+// A backend registers itself in an init function, so a program chooses the ones it is built with by blank import and the one
+// it uses by name:
+//
+//	import _ "github.com/goclr/goclr/backends/onnx"
+//
+//	b, err := backends.Open(ctx, "onnx", backends.Options{Device: "cpu"})
+//
+// Package backendtest holds the tests that every backend passes.
+package backends
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// ErrUnsupported is returned by the optional methods of a Program: Backward, Gradients, Update, and Embed in mode Train.
+var ErrUnsupported = errors.New("not supported by this backend")
+
+// A Backend runs steps on one device.
+type Backend interface {
+	// Compile prepares a step. All tensors of the program are zero until Load.
+	Compile(ctx context.Context, s *graph.Step) (Program, error)
+	// Info says what runs the step, for checkpoints: weights repeat to the bit only where Info is equal.
+	Info() Info
+	Close() error
+}
+
+// Info is what besides the plan decides the bits of trained weights.
+type Info struct {
+	Backend string `json:"backend"`
+	Device  string `json:"device"`
+	Library string `json:"library"` // name and version of what computes
+	CPU     string `json:"cpu"`
+	Threads int    `json:"threads"`
+}
+
+// A Program is a compiled step with its weights. It is not safe for concurrent use.
+type Program interface {
+	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row) and returns the
+	// metrics as they were before the update.
+	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
+	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
+	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)
+	// Backward adds to the gradients, given that of the loss with respect to each vector of Embed in mode Train.
+	Backward(ctx context.Context, batch arrow.Record, dEmbedding []float32) error
+	// Gradients returns what Backward has added up.
+	Gradients() (Weights, error)
+	// Update applies the gradients and clears them.
+	Update(lr float32) error
+	// Load sets the tensors of the step by name and ignores others. A Slot that w lacks becomes zero; any other
+	// missing tensor, or one of another shape, is an error that names it, and then nothing is changed.
+	Load(w Weights) error
+	// Save returns a copy of all tensors, in graph order.
+	Save() (Weights, error)
+	Close() error
+}
+
+// Metrics are the scalars of one step.
+type Metrics struct {
+	Loss     float32 // NT-Xent, mean over 2B views
+	Accuracy float32 // share of views whose nearest other view is their positive
+	Spread   float32 // see graph.Graph.Spread: near 1 is healthy, 0 is collapsed
+}
+
+// Mode says where batch normalisation takes its statistics from.
+type Mode int
+
+// The modes of Embed.
+const (
+	Eval  Mode = iota // running statistics: the encoder's features, see graph.Step.Features
+	Train             // the batch itself: the projections that the loss compares, see graph.Step.Project
+)
+
+// Embeddings are Rows vectors of Dim numbers, one after another; with two views a row, the views of a pair are neighbours.
+type Embeddings struct {
+	Rows, Dim int
+	Data      []float32
+}
+
+// A Tensor is a named array of float32, row-major, in the layout of the graph.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+}
+
+// Weights are the tensors of a model.
+type Weights []Tensor
+
+// Find returns the tensor of the given name.
+func (w Weights) Find(name string) (Tensor, bool) {
+	i := slices.IndexFunc(w, func(t Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return Tensor{}, false
+	}
+	return w[i], true
+}
+
+// Match returns for each tensor node of a step its values in w: what Program.Load takes. A missing Slot is nil, meaning zero.
+func Match(s *graph.Step, w Weights) ([][]float32, error) {
+	byName := make(map[string]Tensor, len(w))
+	for _, t := range w {
+		byName[t.Name] = t
+	}
+	nodes := s.Tensors()
+	values := make([][]float32, len(nodes))
+	for i, n := range nodes {
+		t, ok := byName[n.Name]
+		if !ok {
+			if n.Op == graph.OpSlot {
+				continue
+			}
+			return nil, fmt.Errorf("weights have no tensor %q %v: they belong to another model; use the encoder, width and head they were trained with", n.Name, n.Shape)
+		}
+		if !slices.Equal(t.Shape, n.Shape) || len(t.Data) != n.Size() {
+			return nil, fmt.Errorf("tensor %q is %v in the weights and %v in the model: use the encoder, width and head they were trained with", n.Name, t.Shape, n.Shape)
+		}
+		values[i] = t.Data
+	}
+	return values, nil
+}
+
+// Options choose how a backend runs. The zero value is a good choice on any machine.
+type Options struct {
+	// Device is where to compute: "cpu" or "cuda:0". The default is "cpu".
+	Device string
+	// Threads is the number of threads that share one operation. The default is the number of CPUs.
+	Threads int
+	// Library is the path of the shared library of a backend that loads one. The default is to search for it.
+	Library string
+}
+
+// OpenFunc opens a backend; see Register.
+type OpenFunc func(ctx context.Context, o Options) (Backend, error)
+
+var registry = struct {
+	sync.Mutex
+	open map[string]OpenFunc
+}{open: map[string]OpenFunc{}}
+
+// Register makes a backend known to Open. Call it in an init function. It panics if the name is taken.
+func Register(name string, open OpenFunc) {
+	registry.Lock()
+	defer registry.Unlock()
+	if _, taken := registry.open[name]; taken {
+		panic("backends: two backends are called " + name)
+	}
+	registry.open[name] = open
+}
+
+// Names returns the names of the backends in this program, sorted.
+func Names() []string {
+	registry.Lock()
+	defer registry.Unlock()
+	names := make([]string, 0, len(registry.open))
+	for n := range registry.open {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Open opens the backend of the given name. An unknown name or device is an error that lists the known ones.
+func Open(ctx context.Context, name string, o Options) (Backend, error) {
+	registry.Lock()
+	open := registry.open[name]
+	registry.Unlock()
+	if open == nil {
+		return nil, fmt.Errorf("unknown backend %q: this program has %s", name, strings.Join(Names(), ", "))
+	}
+	b, err := open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("backend %s: %w", name, err)
+	}
+	return b, nil
+}

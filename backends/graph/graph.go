@@ -1,0 +1,89 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A Graph is a list of nodes in an order in which they can be computed.
+type Graph struct {
+	Nodes []*Node
+}
+
+// A Node is one operation and the single tensor it yields.
+type Node struct {
+	ID    int // index in Graph.Nodes
+	Op    Op
+	Name  string  // of an Input, Param, State or Slot; empty otherwise
+	In    []*Node // operands; nil where an optional one is left out
+	Shape []int   // of the result; empty for a scalar
+	Attr  Attr
+}
+
+// Attr holds what an operation needs besides tensors. Each operation reads only the fields that its constructor sets.
+type Attr struct {
+	Stride, Pad, Kernel int        // Conv, MaxPool and their gradients
+	TransA, TransB      bool       // MatMul
+	ReLU                bool       // Normalize
+	Eps                 float64    // Normalize and its gradients, L2Normalize
+	Index               int        // Row
+	Factor              float64    // Scale, Lerp, Velocity (momentum)
+	Decay               float64    // Velocity, LARSVelocity: weight decay
+	Trust               float64    // LARSVelocity: trust coefficient
+	Temperature         float64    // NTXent and its gradient
+	Mean, Std           [3]float64 // Image
+}
+
+// Size is the number of elements of a tensor of the node's shape.
+func (n *Node) Size() int { return Size(n.Shape) }
+
+// String names the node for error messages, for example "Conv#12 [64 16 32 32]".
+func (n *Node) String() string {
+	if n.Name != "" {
+		return fmt.Sprintf("%s(%s) %v", n.Op, n.Name, n.Shape)
+	}
+	return fmt.Sprintf("%s#%d %v", n.Op, n.ID, n.Shape)
+}
+
+// Size is the number of elements of a tensor of the given shape; 1 for a scalar.
+func Size(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+func (g *Graph) add(op Op, a Attr, shape []int, in ...*Node) *Node {
+	n := &Node{ID: len(g.Nodes), Op: op, In: in, Shape: slices.Clone(shape), Attr: a}
+	g.Nodes = append(g.Nodes, n)
+	return n
+}
+
+// Reach returns the nodes needed to compute the given ones, in order. A backend compiles exactly these.
+func (g *Graph) Reach(outputs ...*Node) []*Node {
+	need := make([]bool, len(g.Nodes))
+	for _, n := range outputs {
+		need[n.ID] = true
+	}
+	var nodes []*Node
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
+		if !need[i] {
+			continue
+		}
+		nodes = append(nodes, g.Nodes[i])
+		for _, in := range g.Nodes[i].In {
+			if in != nil {
+				need[in.ID] = true
+			}
+		}
+	}
+	slices.Reverse(nodes)
+	return nodes
+}
+
+func check(ok bool, format string, args ...any) {
+	if !ok {
+		panic("graph: " + fmt.Sprintf(format, args...))
+	}
+}

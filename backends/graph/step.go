@@ -1,0 +1,65 @@
+package graph
+
+import "fmt"
+
+// A Step is what a backend compiles: one training step of a model, or an encoder to evaluate, or both over the same weights.
+type Step struct {
+	Graph *Graph
+
+	// Training; all nil for a step that is only evaluated. The Image that they reach has two rows for each image of a batch.
+	Loss     *Node    // scalar
+	Accuracy *Node    // scalar: contrastive accuracy
+	Spread   *Node    // scalar: see Graph.Spread
+	Project  *Node    // [rows, F] unit vectors that the loss compares, from the statistics of the batch itself
+	Updates  []Update // what the step changes, all computed from the values before it
+
+	// Features is the encoder's output [rows, F] with running statistics: each row depends on its own image only. Its Image
+	// may have another number of rows than that of the loss; backends pad a smaller batch. May be nil.
+	Features *Node
+}
+
+// An Update replaces the value of a Param, State or Slot at the end of a step.
+type Update struct{ Target, Value *Node }
+
+// Outputs returns the nodes that a training step yields: the metrics and then the updates' values.
+func (s *Step) Outputs() []*Node {
+	if s.Loss == nil {
+		return nil
+	}
+	out := []*Node{s.Loss, s.Accuracy, s.Spread}
+	for _, u := range s.Updates {
+		out = append(out, u.Value)
+	}
+	return out
+}
+
+// Tensors returns the Param, State and Slot nodes that the step reads or writes: what a program owns, loads and saves.
+func (s *Step) Tensors() []*Node {
+	out := s.Outputs()
+	for _, n := range []*Node{s.Project, s.Features} {
+		if n != nil {
+			out = append(out, n)
+		}
+	}
+	for _, u := range s.Updates {
+		out = append(out, u.Target)
+	}
+	var tensors []*Node
+	for _, n := range s.Graph.Reach(out...) {
+		switch n.Op {
+		case OpParam, OpState, OpSlot:
+			tensors = append(tensors, n)
+		}
+	}
+	return tensors
+}
+
+// ImageOf returns the Image that the given node depends on.
+func (s *Step) ImageOf(n *Node) (*Node, error) {
+	for _, m := range s.Graph.Reach(n) {
+		if m.Op == OpImage {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("graph: %v depends on no image", n)
+}
