@@ -35,6 +35,7 @@ type Sample struct {
 
 	ctx     context.Context
 	spare   Image
+	base    Image // inside Pair, the pixels that the next view starts from
 	buffer  []byte
 	scratch []byte
 	run     run
@@ -62,6 +63,12 @@ func (s *Sample) Next(w, h int) *Image {
 
 // Swap makes the image last returned by Next the current one.
 func (s *Sample) Swap() { s.Image, s.spare = s.spare, s.Image }
+
+// keep copies the image to base, from where the next view starts: stages may write to the image they are given.
+func (s *Sample) keep() {
+	s.base.resize(s.Image.W, s.Image.H)
+	copy(s.base.Pix, s.Image.Pix)
+}
 
 // Buffer returns n bytes of arbitrary content for a Source to read an encoded image into; set Bytes to it.
 func (s *Sample) Buffer(n int) []byte {

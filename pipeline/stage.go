@@ -15,13 +15,16 @@ type Source interface {
 }
 
 // A Fingerprinter is a Source that can name its content: two sources with the same fingerprint hold the same images
-// in the same order. The fingerprint becomes part of Pipeline.Plan.
+// in the same order. A Stage may be one too, to name what its fields do not, such as the version of a decoder library. The
+// fingerprint becomes part of Pipeline.Plan.
 type Fingerprinter interface{ Fingerprint() string }
 
 // A Stage transforms one sample in place. It is called from many goroutines at once, takes all randomness from s.Rand and
 // keeps nothing of s. An error makes the image a bad sample, which a substitute replaces.
 //
-// A stage is known by the name of its type; its exported fields are its parameters and become part of Pipeline.Plan.
+// A stage is known by the name of its type, such as "RandomResizedCrop"; another of the same name in a chain is
+// "RandomResizedCrop#2". The name is part of the key of its random numbers. Its exported fields are its parameters and
+// become part of Pipeline.Plan.
 type Stage interface{ Apply(s *Sample) error }
 
 // StageFunc makes a function a Stage. Name it with Named: a function has no name that survives an edit of the program.

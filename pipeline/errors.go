@@ -1,0 +1,71 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sourcegraph/conc/panics"
+)
+
+// SampleError says why an image is a bad sample: its source could not read it, or a stage returned an error or panicked.
+// It is no end of a run: a substitute takes the image's place, see Options.MaxBad.
+type SampleError struct {
+	ID    uint64 // index in the Source
+	Key   string // name within the Source; empty where the Source gave none
+	Stage string // name of the stage, or SourceStage
+	View  int    // 0 outside Pair, 1 and 2 inside
+	Err   error  // the cause; *panics.ErrRecovered of package conc, with the stack, after a panic
+}
+
+// SourceStage stands for the Source in SampleError.Stage and StageStats.Name.
+const SourceStage = "Source"
+
+// Error returns one line, without the stack of a panic.
+func (e *SampleError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "sample %d", e.ID)
+	if e.Key != "" {
+		fmt.Fprintf(&b, " (%s)", e.Key)
+	}
+	fmt.Fprintf(&b, ", stage %s", e.Stage)
+	if e.View > 0 {
+		fmt.Fprintf(&b, ", view %d", e.View)
+	}
+	var p *panics.ErrRecovered
+	if errors.As(e.Err, &p) {
+		fmt.Fprintf(&b, ": panic: %v", p.Value)
+	} else {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *SampleError) Unwrap() error { return e.Err }
+
+// badFloor is the least number of samples that Options.MaxBad is a fraction of.
+const badFloor = 1000
+
+// budget counts the bad samples of one Batches call.
+type budget struct {
+	max       float64
+	read, bad int
+}
+
+// spend adds one batch, with its last bad sample, and returns an error when too many have been bad.
+func (b *budget) spend(read, bad int, last *SampleError) error {
+	b.read += read
+	b.bad += bad
+	if bad == 0 {
+		return nil
+	}
+	if b.max < 0 {
+		return fmt.Errorf("pipeline: a bad sample, and Options.MaxBad allows none: %w", last)
+	}
+	if float64(b.bad) > b.max*float64(max(b.read, badFloor)) {
+		return fmt.Errorf("pipeline: %d of %d samples are bad, more than Options.MaxBad %g allows; the last: %w",
+			b.bad, b.read, b.max, last)
+	}
+	return nil
+}

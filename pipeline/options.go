@@ -1,0 +1,100 @@
+package pipeline
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+)
+
+// Options are the parameters of a Pipeline. The zero value is a good start for training. Of all fields, only Seed, Batch,
+// KeepTail and Ordered decide what global batch n holds; World and Rank decide which rows of it this process makes.
+type Options struct {
+	// Batch is the number of images in a global batch, before views: a batch of 256 has 512 views. The default is 256.
+	Batch int
+
+	// Epochs is how often Batches goes through the source. The default is 0: without end.
+	Epochs int
+
+	// Seed decides the order of the images and all random numbers of the stages. The default is 0.
+	Seed uint64
+
+	// Workers is the number of goroutines that run stages. It changes no byte. The default is GOMAXPROCS.
+	Workers int
+
+	// Prefetch is the number of batches made ahead of the one in use; memory holds one more. The default is 2.
+	Prefetch int
+
+	// World is the number of processes that share every global batch; it divides Batch. The default is 1.
+	World int
+
+	// Rank is the number of this process, below World: it makes rows [Rank*Batch/World, (Rank+1)*Batch/World) of each
+	// global batch. The default is 0.
+	Rank int
+
+	// KeepTail emits the short batch at the end of an epoch, for evaluation. The default is false: it is dropped.
+	KeepTail bool
+
+	// Ordered takes the images in the order of the source, for evaluation. The default is false: shuffled in each epoch.
+	Ordered bool
+
+	// MaxBad is the fraction of samples that may be bad before Batches yields an error. It is checked after each batch,
+	// counts this rank's samples since the first batch of the Batches call, substitutes included, and is taken of at
+	// least 1,000 samples, so that one bad image in the first batch ends no run. Negative: not one may be bad. The
+	// default is 0.01.
+	MaxBad float64
+
+	// OnBad is told of each bad sample, in order of rows, by the goroutine that ranges over Batches, before that batch is
+	// yielded. The default is nil: nobody is told.
+	OnBad func(*SampleError)
+
+	// Allocator provides the memory of the records, one block each, aligned to 64 bytes as Arrow's own allocators do. It
+	// is used by several goroutines at once. The default is memory.DefaultAllocator.
+	Allocator memory.Allocator
+}
+
+// withDefaults returns the options with defaults filled in, checked against a source of n images.
+func (o Options) withDefaults(n int) (Options, error) {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"Batch", o.Batch}, {"Epochs", o.Epochs}, {"Workers", o.Workers}, {"Prefetch", o.Prefetch},
+		{"World", o.World}, {"Rank", o.Rank},
+	} {
+		if f.value < 0 {
+			return o, fmt.Errorf("pipeline: Options.%s is %d; it must not be negative, and 0 selects the default", f.name, f.value)
+		}
+	}
+	setDefault(&o.Batch, 256)
+	setDefault(&o.Workers, runtime.GOMAXPROCS(0))
+	setDefault(&o.Prefetch, 2)
+	setDefault(&o.World, 1)
+	if o.MaxBad == 0 {
+		o.MaxBad = 0.01
+	}
+	if o.Allocator == nil {
+		o.Allocator = memory.DefaultAllocator
+	}
+	switch {
+	case n <= 0:
+		return o, fmt.Errorf("pipeline: the source has %d images; check its path and filters", n)
+	case o.Batch > n && !o.KeepTail:
+		return o, fmt.Errorf("pipeline: Options.Batch is %d, but the source has %d images; use a batch of at most %d, "+
+			"or KeepTail for evaluation", o.Batch, n, n)
+	case o.Batch%o.World != 0:
+		return o, fmt.Errorf("pipeline: Options.Batch %d is not divisible by Options.World %d; every rank makes the same "+
+			"number of rows", o.Batch, o.World)
+	case o.Rank >= o.World:
+		return o, fmt.Errorf("pipeline: Options.Rank is %d, but Options.World is %d; ranks count from 0", o.Rank, o.World)
+	case !(o.MaxBad <= 1):
+		return o, fmt.Errorf("pipeline: Options.MaxBad is %g; it is a fraction of at most 1", o.MaxBad)
+	}
+	return o, nil
+}
+
+func setDefault(v *int, d int) {
+	if *v == 0 {
+		*v = d
+	}
+}

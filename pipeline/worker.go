@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+)
+
+// A worker fills rows, one sample at a time, in memory that it keeps.
+type worker struct {
+	p       *Pipeline
+	ctx     context.Context
+	sample  *Sample
+	attempt func() // w.try, bound once: a closure for each sample would be an allocation
+
+	// The sample in work.
+	image int
+	epoch uint64
+	row   []byte // room for its views
+	label int32
+	step  *step // that runs
+	view  int
+	since time.Time // when step began
+	err   error
+}
+
+func newWorker(ctx context.Context, p *Pipeline) *worker {
+	w := &worker{p: p, ctx: ctx, sample: &Sample{ctx: ctx}}
+	w.sample.Rand = rand.New(&w.sample.run.gen)
+	w.attempt = w.try
+	return w
+}
+
+// run fills rows until there are no more or the loop ends.
+func (w *worker) run(jobs <-chan job) {
+	for {
+		select {
+		case j, ok := <-jobs:
+			if !ok {
+				return
+			}
+			w.fill(j)
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// fill fills a row with its own image or the first substitute that is good.
+func (w *worker) fill(j job) {
+	b, o := j.batch, &w.p.order
+	w.epoch, w.row = b.span.epoch, b.block.row(j.row)
+	global := b.first + j.row
+	image, ok := o.image(&b.span, global, 0)
+	for try := 0; ok; try++ {
+		w.image = image
+		err := w.apply()
+		if err == nil {
+			b.block.set(j.row, uint64(w.image), w.label)
+			break
+		}
+		if w.ctx.Err() != nil { // the stage may have failed for that alone, and nobody takes the batch
+			break
+		}
+		image, ok = o.image(&b.span, global, try+1)
+		b.fail(badSample{row: j.row, try: try, last: !ok, err: err})
+	}
+	b.filled()
+}
+
+// apply makes the views of the image.
+func (w *worker) apply() *SampleError {
+	w.err = nil
+	var catcher panics.Catcher
+	catcher.Try(w.attempt)
+	if p := catcher.Recovered(); p != nil {
+		w.err = p.AsError()
+	}
+	if w.err == nil {
+		return nil
+	}
+	w.done()
+	w.step.counter.errors.Add(1)
+	return &SampleError{ID: uint64(w.image), Key: w.sample.Key, Stage: w.step.name, View: w.view, Err: w.err}
+}
+
+// try reads the image and runs the stages.
+func (w *worker) try() {
+	s, p := w.sample, w.p
+	s.ID, s.Label, s.Key, s.Bytes = uint64(w.image), -1, "", nil
+	s.Image.resize(0, 0)
+	w.since = time.Now()
+	w.begin(&p.reading, 0)
+	w.err = p.source.Read(w.ctx, w.image, s)
+	if w.err != nil {
+		return
+	}
+	w.done()
+	if w.err = w.chain(p.chains.base, 0); w.err != nil {
+		return
+	}
+	w.label = s.Label
+	if len(p.chains.views) == 0 {
+		w.err = w.store(0)
+		return
+	}
+	key, bytes := s.Key, s.Bytes
+	s.keep()
+	w.since = time.Now()
+	for v, steps := range p.chains.views {
+		if v > 0 {
+			s.ID, s.Label, s.Key, s.Bytes = uint64(w.image), w.label, key, bytes
+			s.Image, s.base = s.base, s.Image
+		}
+		if w.err = w.chain(steps, v+1); w.err != nil {
+			return
+		}
+		if w.err = w.store(v); w.err != nil {
+			return
+		}
+		w.since = time.Now()
+	}
+}
+
+// chain runs steps on the sample.
+func (w *worker) chain(steps []step, view int) error {
+	for i := range steps {
+		w.begin(&steps[i], view)
+		if err := w.step.stage.Apply(w.sample); err != nil {
+			return err
+		}
+		w.done()
+	}
+	return nil
+}
+
+// begin makes s the step that runs, with its own random numbers.
+func (w *worker) begin(s *step, view int) {
+	w.step, w.view = s, view
+	w.sample.run.gen.seekHash(w.p.options.Seed, s.hash, w.epoch, uint64(w.image), uint64(view))
+}
+
+// done books the time of the step that ran.
+func (w *worker) done() {
+	now := time.Now()
+	w.step.counter.count.Add(1)
+	w.step.counter.busy.Add(int64(now.Sub(w.since)))
+	w.since = now
+}
+
+// store copies the image to its place in the row.
+func (w *worker) store(view int) error {
+	m, want := &w.sample.Image, w.p.chains.shape
+	n := want.H * want.W * want.C
+	if m.H != want.H || m.W != want.W || len(m.Pix) != n {
+		return fmt.Errorf("the stages made an image of %dx%dx3 (height, width) with %d bytes, but announced %v",
+			m.H, m.W, len(m.Pix), want)
+	}
+	copy(w.row[view*n:], m.Pix)
+	return nil
+}
