@@ -1,0 +1,131 @@
+package reference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// A program keeps its tensors in float64, but always rounded to float32: Save then loses nothing, and a run that is resumed takes
+// the same steps as one that never stopped.
+type program struct {
+	step    *graph.Step
+	tensors []*graph.Node
+	values  map[*graph.Node][]float64 // of the tensors
+}
+
+func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (backends.Metrics, error) {
+	if p.step.Loss == nil {
+		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
+	}
+	outputs := p.step.Outputs()
+	leaves := maps.Clone(p.values)
+	for _, n := range p.step.Graph.Reach(outputs...) {
+		switch n.Op {
+		case graph.OpRate:
+			leaves[n] = []float64{float64(lr)}
+		case graph.OpImage:
+			image, _, err := imageOf(n, batch, false)
+			if err != nil {
+				return backends.Metrics{}, fmt.Errorf("step: %w", err)
+			}
+			leaves[n] = image
+		}
+	}
+	results, err := Eval(ctx, p.step.Graph, leaves, outputs...)
+	if err != nil {
+		return backends.Metrics{}, fmt.Errorf("step: %w", err)
+	}
+	metrics, values := results[:3], results[3:]
+	for i, u := range p.step.Updates {
+		p.values[u.Target] = rounded(values[i])
+	}
+	return backends.Metrics{
+		Loss:     float32(metrics[0][0]),
+		Accuracy: float32(metrics[1][0]),
+		Spread:   float32(metrics[2][0]),
+	}, nil
+}
+
+func rounded(values []float64) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(float32(v))
+	}
+	return out
+}
+
+func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode) (backends.Embeddings, error) {
+	output := p.step.Features
+	if m == backends.Train {
+		output = p.step.Project
+	}
+	if output == nil {
+		return backends.Embeddings{}, errors.New("embed: the compiled step has no such output: it needs Features for mode Eval, Project for mode Train")
+	}
+	node, err := p.step.ImageOf(output)
+	if err != nil {
+		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
+	}
+	image, rows, err := imageOf(node, batch, m == backends.Eval)
+	if err != nil {
+		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
+	}
+	leaves := maps.Clone(p.values)
+	leaves[node] = image
+	results, err := Eval(ctx, p.step.Graph, leaves, output)
+	if err != nil {
+		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
+	}
+	dim := output.Shape[1]
+	return backends.Embeddings{Rows: rows, Dim: dim, Data: toFloat32(results[0][:rows*dim])}, nil
+}
+
+func (p *program) Backward(context.Context, arrow.Record, []float32) error {
+	return fmt.Errorf("backward: %w", backends.ErrUnsupported)
+}
+
+func (p *program) Gradients() (backends.Weights, error) {
+	return nil, fmt.Errorf("gradients: %w", backends.ErrUnsupported)
+}
+
+func (p *program) Update(float32) error { return fmt.Errorf("update: %w", backends.ErrUnsupported) }
+
+func (p *program) Load(w backends.Weights) error {
+	values, err := backends.Match(p.step, w)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	for i, n := range p.tensors {
+		p.values[n] = make([]float64, n.Size())
+		for j, v := range values[i] {
+			p.values[n][j] = float64(v)
+		}
+	}
+	return nil
+}
+
+func (p *program) Save() (backends.Weights, error) {
+	w := make(backends.Weights, len(p.tensors))
+	for i, n := range p.tensors {
+		w[i] = backends.Tensor{Name: n.Name, Shape: slices.Clone(n.Shape), Data: toFloat32(p.values[n])}
+	}
+	return w, nil
+}
+
+func toFloat32(values []float64) []float32 {
+	out := make([]float32, len(values))
+	for i, v := range values {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+func (p *program) Close() error { return nil }
