@@ -129,8 +129,8 @@ func (g *Graph) PairAccuracy(z *Node) *Node {
 	return g.add(OpPairAccuracy, Attr{}, nil, z)
 }
 
-// Spread is sqrt(F) times the mean over columns of the standard deviation of z [N, F]: near 1 for unit vectors spread over
-// the sphere, 0 for a collapsed encoder.
+// Spread is sqrt(F) times the mean over columns of the (biased) standard deviation of z [N, F]: near 1 for unit vectors
+// spread over the sphere, 0 for a collapsed encoder.
 func (g *Graph) Spread(z *Node) *Node {
 	check(len(z.Shape) == 2, "Spread of %v", z)
 	return g.add(OpSpread, Attr{}, nil, z)
@@ -155,7 +155,7 @@ func (g *Graph) Lerp(a, b *Node, t float64) *Node {
 
 // Row is row i of x [R, F], shape [F].
 func (g *Graph) Row(x *Node, i int) *Node {
-	check(len(x.Shape) == 2 && i < x.Shape[0], "Row %d of %v", i, x)
+	check(len(x.Shape) == 2 && i >= 0 && i < x.Shape[0], "Row %d of %v", i, x)
 	return g.add(OpRow, Attr{Index: i}, x.Shape[1:], x)
 }
 

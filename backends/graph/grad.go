@@ -53,7 +53,8 @@ func (t *tape) accumulate(x *Node, contribution func() *Node) {
 }
 
 // rules has one row for each operation that a loss may depend on: given node n and the gradient dy of its result, accumulate
-// the gradients of its operands.
+// the gradients of its operands. Moments has none: the gradient through them is part of that of Normalize, and a loss that
+// depends on them in another way is refused.
 var rules = map[Op]func(t *tape, n, dy *Node){
 	OpConv: func(t *tape, n, dy *Node) {
 		x, w, a := n.In[0], n.In[1], n.Attr
@@ -72,8 +73,6 @@ var rules = map[Op]func(t *tape, n, dy *Node){
 		t.accumulate(beta, func() *Node { return t.g.Row(params, 1) })
 		t.accumulate(x, func() *Node { return t.g.NormalizeGradInput(x, moments, gamma, dy, n.Attr.Eps) })
 	},
-	// The gradient through the moments is part of that of Normalize.
-	OpMoments: func(*tape, *Node, *Node) {},
 	OpReLU: func(t *tape, n, dy *Node) {
 		t.accumulate(n.In[0], func() *Node { return t.g.ReLUGrad(n, dy) })
 	},
