@@ -15,6 +15,7 @@ type worker struct {
 	ctx     context.Context
 	sample  *Sample
 	attempt func() // w.try, bound once: a closure for each sample would be an allocation
+	panics  *panics.Catcher
 
 	// The sample in work.
 	image int
@@ -28,7 +29,7 @@ type worker struct {
 }
 
 func newWorker(ctx context.Context, p *Pipeline) *worker {
-	w := &worker{p: p, ctx: ctx, sample: &Sample{ctx: ctx}}
+	w := &worker{p: p, ctx: ctx, sample: &Sample{ctx: ctx}, panics: new(panics.Catcher)}
 	w.sample.Rand = rand.New(&w.sample.run.gen)
 	w.attempt = w.try
 	return w
@@ -74,10 +75,10 @@ func (w *worker) fill(j job) {
 // apply makes the views of the image.
 func (w *worker) apply() *SampleError {
 	w.err = nil
-	var catcher panics.Catcher
-	catcher.Try(w.attempt)
-	if p := catcher.Recovered(); p != nil {
+	w.panics.Try(w.attempt)
+	if p := w.panics.Recovered(); p != nil {
 		w.err = p.AsError()
+		w.panics = new(panics.Catcher) // it keeps the first panic for good
 	}
 	if w.err == nil {
 		return nil
