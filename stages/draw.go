@@ -1,0 +1,57 @@
+package stages
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// uniform draws from [lo, hi). Its parts are rounded one by one, so that no CPU fuses them.
+func uniform(r *rand.Rand, lo, hi float64) float64 {
+	return lo + float64(r.Float64()*(hi-lo))
+}
+
+// chance is true with probability p.
+func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
+
+// errNoPixels is what a stage answers that is applied before Decode.
+var errNoPixels = errors.New("the sample has no pixels yet: put stages.Decode before this stage")
+
+func needPixels(s *pipeline.Sample) error {
+	if s.Image.W == 0 || s.Image.H == 0 {
+		return errNoPixels
+	}
+	return nil
+}
+
+// needDecoded is needPixels for a chain that is being checked.
+func needDecoded(stage string, in pipeline.Shape) error {
+	if in.Encoded() {
+		return fmt.Errorf("stages.%s: its input is still encoded: put stages.Decode before it", stage)
+	}
+	return nil
+}
+
+// needP checks the probability of a stage.
+func needP(stage string, p float64) error {
+	if p == 0 {
+		return fmt.Errorf("stages.%s: P is 0, so it would never act: set P, or leave the stage out", stage)
+	}
+	if !(p > 0 && p <= 1) {
+		return fmt.Errorf("stages.%s: P is %g, want a probability in (0, 1]", stage, p)
+	}
+	return nil
+}
+
+// needSize checks the side of a square result.
+func needSize(stage string, size int) error {
+	if size < 1 || size > maxSize {
+		return fmt.Errorf("stages.%s: Size is %d, want 1 to %d pixels", stage, size, maxSize)
+	}
+	return nil
+}
+
+// maxSize keeps a mistyped Size from taking the memory of the machine.
+const maxSize = 1 << 14

@@ -1,0 +1,98 @@
+package stages
+
+/*
+#cgo pkg-config: glib-2.0
+#include <glib.h>
+
+static void drop(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data) {}
+
+static void silence(void) { g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, drop, NULL); }
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/goclr/goclr/stages/internal/kernel"
+	"github.com/goclr/goclr/stages/internal/probe"
+	"github.com/goclr/goclr/stages/internal/tiff"
+	"github.com/h2non/bimg"
+)
+
+// setupVips runs before the first image. It leaves libvips no cache, since no image is decoded twice in a row, and keeps its
+// warnings off the terminal: a quarter of ImageNet has metadata that it grumbles about, and what matters has been checked by
+// package probe. bimg has already told libvips to use one thread an image, unless VIPS_CONCURRENCY says otherwise.
+var setupVips = sync.OnceFunc(func() {
+	bimg.VipsCacheSetMax(0)
+	bimg.VipsCacheSetMaxMem(0)
+	C.silence()
+})
+
+// decodeVips decodes b with libvips. bimg hands over encoded images only, so it is asked for the cheapest encoding of raw
+// pixels: TIFF without compression. The orientation is not applied: bimg encodes a turned JPEG anew on the way.
+func decodeVips(b []byte, info probe.Info) (rawImage, error) {
+	setupVips()
+	tiff, err := bimg.NewImage(b).Process(bimg.Options{Type: bimg.TIFF, NoAutoRotate: true})
+	if err != nil {
+		return rawImage{}, fmt.Errorf("%w: libvips cannot decode this %s file: %s",
+			ErrCorrupt, info.Format, strings.Join(strings.Fields(err.Error()), " "))
+	}
+	m, err := parseRaw(tiff)
+	if err != nil {
+		return rawImage{}, fmt.Errorf("libvips gave an unexpected TIFF for this %s file: %w", info.Format, err)
+	}
+	return m, nil
+}
+
+// rawImage is an uncompressed 8-bit TIFF as libvips writes it: strips of RGB or RGBA pixels, one after the other.
+type rawImage struct {
+	w, h  int
+	alpha bool
+	tiff  tiff.Dir
+}
+
+// parseRaw accepts b only if it is laid out as rawImage says, with all the pixels there.
+func parseRaw(b []byte) (rawImage, error) {
+	dir, ok := tiff.Open(b)
+	if !ok {
+		return rawImage{}, errors.New("no directory")
+	}
+	m := rawImage{w: dir.First(tiff.Width), h: dir.First(tiff.Height), tiff: dir}
+	channels := dir.First(tiff.SamplesPerPixel)
+	m.alpha = channels == 4
+	if channels != 3 && channels != 4 {
+		return m, fmt.Errorf("%d channels", channels)
+	}
+	bits := dir.Find(tiff.BitsPerSample)
+	for i := range bits.Len() {
+		if v, _ := bits.Value(i); v != 8 {
+			return m, fmt.Errorf("%d bits per sample", v)
+		}
+	}
+	if c := dir.First(tiff.Compression); c != tiff.CompressionNone {
+		return m, fmt.Errorf("compression %d", c)
+	}
+	if p := dir.First(tiff.Planar); p != tiff.PlanarInterleaved {
+		return m, fmt.Errorf("planar configuration %d", p)
+	}
+	size := 0
+	if !dir.Blocks(tiff.StripOffsets, tiff.StripBytes, func(strip []byte) { size += len(strip) }) || size != m.w*m.h*channels {
+		return m, fmt.Errorf("%d bytes for %d x %d pixels of %d channels", size, m.w, m.h, channels)
+	}
+	return m, nil
+}
+
+// copyTo writes the pixels to dst, 3*w*h bytes, laid on white where they are transparent.
+func (m rawImage) copyTo(dst []byte) {
+	m.tiff.Blocks(tiff.StripOffsets, tiff.StripBytes, func(strip []byte) {
+		if m.alpha {
+			kernel.Flatten(dst, strip)
+			dst = dst[len(strip)/4*3:]
+		} else {
+			dst = dst[copy(dst, strip):]
+		}
+	})
+}
