@@ -1,0 +1,101 @@
+// Pretrain trains an image encoder without labels, by SimCLR.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goclr/goclr/backends"
+	_ "github.com/goclr/goclr/backends/onnx"
+	_ "github.com/goclr/goclr/backends/reference"
+	"github.com/goclr/goclr/cmd/internal/cli"
+	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/simclr"
+	"github.com/goclr/goclr/stages"
+)
+
+const help = `Pretrain trains an image encoder without labels, by SimCLR.
+
+  pretrain [flags]              train in a new directory
+  pretrain -resume -out RUN     go on with a run that was stopped or killed; all settings are those of the run
+
+Examples:
+
+  pretrain                                              a small encoder on generated images
+  pretrain -data photos/ -image-size 128 -out runs/a    your own images, in folders or a .tar
+  pretrain -data train.tar -eval-every 5 -eval-test test.tar -width 0.5 -epochs 50
+
+RUN/weights.safetensors is the encoder and head with torchvision's names, RUN/metrics.jsonl what was measured.
+SIGINT and SIGTERM save a checkpoint before they end the run.`
+
+func main() { cli.Main("pretrain", run) }
+
+func run(ctx context.Context, args []string) error {
+	s := newSettings()
+	if err := s.parse(args); err != nil {
+		return err
+	}
+	config, err := s.config()
+	if err != nil {
+		return err
+	}
+	data, err := datasets.Open(ctx, s.data, datasets.Options{})
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	line := cli.NewLine(os.Stderr)
+	defer line.Close()
+	p, err := s.pipeline(data, func(e *pipeline.SampleError) { line.Printf("bad image replaced: %v", e) })
+	if err != nil {
+		return err
+	}
+	evaluation, err := s.openEvaluation(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer evaluation.close()
+	b, err := backends.Open(ctx, s.backend, backends.Options{Device: s.device, Threads: s.threads, Library: s.library})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+
+	progress := newProgress(line, p, config, s)
+	r := simclr.Run{
+		Dir: s.out, Config: config, Resume: s.resume, MaxSteps: s.maxSteps,
+		CheckpointEvery: s.checkpointEvery, Keep: s.keep,
+		EvaluateEvery: s.evalEvery * p.Steps(), Evaluate: evaluation.score,
+		Observe: progress.show, Settings: s.record(),
+	}
+	progress.begin(b.Info(), data)
+	err = r.Train(ctx, b, p)
+	line.Close()
+	switch {
+	case errors.Is(err, simclr.ErrStopped):
+		return fmt.Errorf("%w; go on with: pretrain -resume -out %s", err, s.out)
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "%s\nThe encoder is in %s/weights.safetensors\n", p.Stats(), s.out)
+	return nil
+}
+
+// pipeline makes pairs of views of the images.
+func (s *settings) pipeline(data pipeline.Source, onBad func(*pipeline.SampleError)) (*pipeline.Pipeline, error) {
+	p, err := pipeline.New(data, pipeline.Options{
+		Batch: s.batch, Epochs: s.epochs, Seed: s.seed, Workers: s.workers, Prefetch: s.prefetch,
+		MaxBad: s.maxBad, OnBad: onBad,
+	},
+		stages.Decode{MaxPixels: s.maxPixels},
+		pipeline.Pair(stages.SimCLR(s.imageSize, s.strength)...))
+	if err != nil {
+		// The options of the pipeline are flags here.
+		return nil, cli.Usagef("%s", strings.NewReplacer("pipeline: ", "", "Options.Batch", "-batch", "Options.", "-").Replace(err.Error()))
+	}
+	return p, nil
+}

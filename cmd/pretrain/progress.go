@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/cmd/internal/cli"
+	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/simclr"
+)
+
+// progress tells the user how the run goes.
+type progress struct {
+	line     *cli.Line
+	settings *settings
+	config   simclr.Config
+	steps    int       // of this run
+	began    time.Time // of the first step of this process
+	first    int       // that step
+	images   float64   // a second, averaged over the last steps
+	wait     float64
+}
+
+func newProgress(line *cli.Line, p *pipeline.Pipeline, c simclr.Config, s *settings) *progress {
+	steps := c.Epochs * p.Steps()
+	if s.maxSteps > 0 {
+		steps = min(steps, s.maxSteps)
+	}
+	return &progress{line: line, settings: s, config: c, steps: steps, first: -1}
+}
+
+func (p *progress) begin(info backends.Info, data datasets.Dataset) {
+	m := p.config.Model
+	p.line.Printf("%s, width %g, at %d px on %d images of %s", m.Encoder, m.Width, m.ImageSize, data.Len(), p.settings.data)
+	p.line.Printf("%s on %s with %d threads; %d steps of %d images into %s", info.Library, info.Device, info.Threads,
+		p.steps, p.settings.batch, p.settings.out)
+}
+
+// smoothing is the weight of the newest step in what is shown of speed.
+const smoothing = 0.1
+
+func (p *progress) show(r simclr.Record) {
+	if r.Evaluation != nil {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(r.Evaluation)) {
+			parts = append(parts, fmt.Sprintf("%s %.1f %%", name, 100*r.Evaluation[name]))
+		}
+		p.line.Printf("epoch %5.1f  step %d  %s", r.Epoch, r.Step, strings.Join(parts, "  "))
+		return
+	}
+	now := time.Now()
+	if p.first < 0 {
+		p.first, p.began = r.Step-1, now.Add(-time.Duration(float64(p.settings.batch)/r.Images*float64(time.Second)))
+		p.images, p.wait = r.Images, *r.Wait
+	}
+	p.images += smoothing * (r.Images - p.images)
+	p.wait += smoothing * (*r.Wait - p.wait)
+	left := time.Duration(math.Round(now.Sub(p.began).Seconds()/float64(r.Step-p.first)*float64(p.steps-r.Step))) * time.Second
+	p.line.Show(fmt.Sprintf("step %d/%d  loss %.4f  contrastive acc %4.1f %%  lr %.4f  %s images/s  waiting for data %2.0f %%  %s left",
+		r.Step, p.steps, *r.Loss, 100**r.Accuracy, *r.LearningRate, cli.FormatRate(p.images), 100*p.wait, cli.FormatDuration(left)))
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/cmd/internal/cli"
+	"github.com/goclr/goclr/simclr"
+	"github.com/goclr/goclr/stages"
+)
+
+// settings are the values of the flags.
+type settings struct {
+	flags *cli.Flags
+
+	data, out               string
+	backend, device         string
+	library                 string
+	threads                 int
+	model                   simclr.Model
+	normalize               string
+	optimizer               simclr.Optimizer
+	imageSize               int
+	strength                float64
+	batch, epochs, maxSteps int
+	seed                    uint64
+	workers, prefetch       int
+	resume                  bool
+	checkpointEvery, keep   int
+	evalEvery               int
+	evalTrain, evalTest     string
+	evalLimit               int
+	maxBad                  float64
+	maxPixels               int
+}
+
+func newSettings() *settings {
+	s := &settings{flags: cli.NewFlags("pretrain", help), model: simclr.DefaultModel()}
+	f, m, o := s.flags, &s.model, &s.optimizer
+	f.StringVar(&s.data, "data", "synthetic", "the images: a folder, `.tar`, shard directory, CIFAR archive, or synthetic")
+	f.StringVar(&s.out, "out", "", "the `directory` of the run (default runs/ and the time)")
+	f.BoolVar(&s.resume, "resume", false, "go on from the latest checkpoint in -out")
+
+	f.StringVar(&s.backend, "backend", "onnx", "what computes: "+strings.Join(backends.Names(), ", "))
+	f.StringVar(&s.device, "device", "cpu", "where: cpu, or what else the backend knows")
+	f.IntVar(&s.threads, "threads", 0, "threads of the backend (default the number of CPUs)")
+	f.StringVar(&s.library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")
+
+	f.StringVar(&m.Encoder, "encoder", m.Encoder, strings.Join(simclr.Encoders(), ", "))
+	f.Float64Var(&m.Width, "width", 0.25, "factor on the number of channels: 0.25, 0.5, 1, 2 or 4")
+	f.IntVar(&s.imageSize, "image-size", m.ImageSize, "side of a view in pixels; up to 64 selects the stem for small images")
+	f.StringVar(&m.Head, "head", m.Head, "projection head: "+strings.Join(simclr.Heads, ", "))
+	f.IntVar(&m.HeadLayers, "head-layers", m.HeadLayers, "dense layers of a nonlinear head: 2 or 3")
+	f.IntVar(&m.Projection, "projection", m.Projection, "length of the vectors that the loss compares")
+	f.Float64Var(&m.Temperature, "temperature", m.Temperature, "of the NT-Xent loss")
+	f.StringVar(&s.normalize, "normalize", "none", "colours: none, imagenet, cifar10, or mean and std as r,g,b,r,g,b in [0,1]")
+	f.Float64Var(&s.strength, "strength", 0, "of the colour distortion (default 0.5 up to 64 pixels, 1 above)")
+
+	f.StringVar(&o.Name, "optimizer", "sgd", strings.Join(simclr.Optimizers, ", "))
+	f.Float64Var(&o.LearningRate, "lr", 0, "learning rate after warm-up (default 0.12*batch/128 with sgd, 0.3*batch/256 with lars)")
+	f.Float64Var(&o.Momentum, "momentum", 0.9, "of the optimizer")
+	f.Float64Var(&o.WeightDecay, "weight-decay", 0, "pull of weights to zero (default 5e-4 with sgd, 1e-6 with lars)")
+	f.Float64Var(&o.WarmupEpochs, "warmup", 0, "epochs in which the rate rises from 0 (default a tenth of -epochs, at most 10)")
+
+	f.IntVar(&s.batch, "batch", 128, "images in a batch, of two views each")
+	f.IntVar(&s.epochs, "epochs", 10, "length of the schedule")
+	f.IntVar(&s.maxSteps, "max-steps", 0, "end after that many steps of the schedule (default at its end)")
+	f.Uint64Var(&s.seed, "seed", 1, "of weights, order and views")
+	f.IntVar(&s.workers, "workers", 0, "goroutines that make views (default the number of CPUs)")
+	f.IntVar(&s.prefetch, "prefetch", 0, "batches made ahead (default 2)")
+
+	f.IntVar(&s.checkpointEvery, "checkpoint-every", 0, "steps between checkpoints (default an epoch)")
+	f.IntVar(&s.keep, "keep", 2, "checkpoints to keep")
+	f.IntVar(&s.evalEvery, "eval-every", 0, "epochs between kNN evaluations of the encoder (default none)")
+	f.StringVar(&s.evalTrain, "eval-train", "", "labelled images that vote (default -data)")
+	f.StringVar(&s.evalTest, "eval-test", "", "labelled images to classify (default the test split of -data, where it is synthetic)")
+	f.IntVar(&s.evalLimit, "eval-limit", 10000, "use at most so many images of either")
+
+	f.Float64Var(&s.maxBad, "max-bad", 0.01, "share of images that may be bad before the run fails")
+	f.IntVar(&s.maxPixels, "max-pixels", stages.DefaultMaxPixels, "size above which an image is bad")
+	return s
+}
+
+// parse reads the command line; with -resume, what it leaves out is as the run was started.
+func (s *settings) parse(args []string) error {
+	if err := s.flags.Parse(args); err != nil {
+		return err
+	}
+	if s.flags.NArg() > 0 {
+		return cli.Usagef("unexpected argument %q: every setting is a flag, see pretrain -h", s.flags.Arg(0))
+	}
+	if s.resume {
+		if s.out == "" {
+			return cli.Usagef("-resume needs -out: the directory of the run")
+		}
+		if err := s.restore(); err != nil {
+			return err
+		}
+	}
+	if s.out == "" {
+		s.out = filepath.Join("runs", time.Now().Format("20060102-150405"))
+	}
+	for name, v := range map[string]int{
+		"batch": s.batch, "epochs": s.epochs, "keep": s.keep, "eval-limit": s.evalLimit, "max-pixels": s.maxPixels,
+	} {
+		if v < 1 {
+			return cli.Usagef("-%s %d: it must be at least 1", name, v)
+		}
+	}
+	for name, v := range map[string]int{
+		"max-steps": s.maxSteps, "workers": s.workers, "prefetch": s.prefetch, "threads": s.threads,
+		"checkpoint-every": s.checkpointEvery, "eval-every": s.evalEvery,
+	} {
+		if v < 0 {
+			return cli.Usagef("-%s %d: it must not be negative", name, v)
+		}
+	}
+	if s.batch < 2 {
+		return cli.Usagef("-batch %d: the loss compares images, so a batch needs at least 2", s.batch)
+	}
+	if s.maxBad < 0 || s.maxBad > 1 {
+		return cli.Usagef("-max-bad %g: it is a share, from 0 to 1", s.maxBad)
+	}
+	if s.maxBad == 0 {
+		s.maxBad = -1 // the pipeline's word for none
+	}
+	s.complete()
+	return nil
+}
+
+// complete fills in the defaults that depend on other flags.
+func (s *settings) complete() {
+	o := &s.optimizer
+	lars := o.Name == "lars"
+	if !s.flags.Given("lr") && o.LearningRate == 0 {
+		o.LearningRate = 0.12 * float64(s.batch) / 128
+		if lars {
+			o.LearningRate = 0.3 * float64(s.batch) / 256
+		}
+	}
+	if !s.flags.Given("weight-decay") && o.WeightDecay == 0 {
+		o.WeightDecay = 5e-4
+		if lars {
+			o.WeightDecay = 1e-6
+		}
+	}
+	if !s.flags.Given("warmup") && o.WarmupEpochs == 0 {
+		o.WarmupEpochs = min(10, float64(s.epochs)/10)
+	}
+	if s.strength == 0 {
+		s.strength = 1
+		if s.imageSize <= 64 {
+			s.strength = 0.5
+		}
+	}
+}
+
+// record returns the flags that a resumed run takes over.
+func (s *settings) record() map[string]string {
+	values := map[string]string{}
+	s.flags.VisitAll(func(f *flag.Flag) {
+		if f.Name != "resume" && f.Name != "out" {
+			values[f.Name] = f.Value.String()
+		}
+	})
+	return values
+}
+
+// restore sets the flags that are not on the command line to those of the run to resume.
+func (s *settings) restore() error {
+	c, err := simclr.ReadCheckpoint(s.out)
+	if errors.Is(err, simclr.ErrNoCheckpoint) {
+		return nil // stopped before its first checkpoint: the command line has to say it all again
+	}
+	if err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	s.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range c.Settings {
+		if given[name] || s.flags.Lookup(name) == nil {
+			continue
+		}
+		if err := s.flags.Set(name, value); err != nil {
+			return fmt.Errorf("setting %s of %s: %w", name, s.out, err)
+		}
+	}
+	return nil
+}
+
+func (s *settings) config() (simclr.Config, error) {
+	s.model.ImageSize = s.imageSize
+	mean, std, err := normalization(s.normalize)
+	if err != nil {
+		return simclr.Config{}, err
+	}
+	s.model.Mean, s.model.Std = mean, std
+	c := simclr.Config{Model: s.model, Optimizer: s.optimizer, Epochs: s.epochs, Seed: s.seed}
+	if err := c.Validate(); err != nil {
+		return c, cli.Usagef("%v", err)
+	}
+	return c, nil
+}
+
+// normalization reads the value of -normalize.
+func normalization(value string) (mean, std [3]float64, err error) {
+	switch value {
+	case "none":
+		return mean, [3]float64{1, 1, 1}, nil
+	case "imagenet":
+		return [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}, nil
+	case "cifar10":
+		return [3]float64{0.4914, 0.4822, 0.4465}, [3]float64{0.2470, 0.2435, 0.2616}, nil
+	}
+	var v [6]float64
+	var rest string
+	n, _ := fmt.Sscanf(value+" ", "%g,%g,%g,%g,%g,%g%s", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &rest)
+	if n != len(v) {
+		return mean, std, cli.Usagef("-normalize %q: use none, imagenet, cifar10, or six numbers: mean r,g,b and std r,g,b", value)
+	}
+	return [3]float64(v[:3]), [3]float64(v[3:]), nil
+}

@@ -1,0 +1,70 @@
+package simclr
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// A Config is all that decides the weights of a pretraining besides the images and the stages, which are in the plan of the
+// pipeline. Run.Train refuses to resume a run with another one.
+type Config struct {
+	Model     Model     `json:"model"`
+	Optimizer Optimizer `json:"optimizer"`
+	// Epochs is the length of the schedule, which may end before: see Run.MaxSteps.
+	Epochs int `json:"epochs"`
+	// Seed decides the first weights.
+	Seed uint64 `json:"seed"`
+}
+
+// Validate returns an error that names the first field with a wrong value and the right ones.
+func (c Config) Validate() error {
+	if err := c.Model.Validate(); err != nil {
+		return err
+	}
+	if err := c.Optimizer.Validate(); err != nil {
+		return err
+	}
+	if c.Epochs < 1 {
+		return fmt.Errorf("%d epochs: train for at least 1", c.Epochs)
+	}
+	return nil
+}
+
+// checkPipeline returns an error unless p makes what the model takes: pairs of views of its size.
+func (c Config) checkPipeline(p *pipeline.Pipeline) error {
+	size := pipeline.Shape{H: c.Model.ImageSize, W: c.Model.ImageSize, C: 3}
+	if p.Views() != 2 || p.Shape() != size {
+		return fmt.Errorf("the pipeline makes %d views of %v an image, the model takes 2 of %v; end the pipeline with Pair and crop to the model's size",
+			p.Views(), p.Shape(), size)
+	}
+	return nil
+}
+
+// diff names what o has otherwise than c, for example "width 0.5 instead of 1".
+func (c Config) diff(o Config) string {
+	var diffs []string
+	note := func(name string, was, is any) {
+		if was != is {
+			diffs = append(diffs, fmt.Sprintf("%s %v instead of %v", name, is, was))
+		}
+	}
+	note("encoder", c.Model.Encoder, o.Model.Encoder)
+	note("width", c.Model.Width, o.Model.Width)
+	note("image size", c.Model.ImageSize, o.Model.ImageSize)
+	note("head", c.Model.Head, o.Model.Head)
+	note("head layers", c.Model.HeadLayers, o.Model.HeadLayers)
+	note("projection", c.Model.Projection, o.Model.Projection)
+	note("temperature", c.Model.Temperature, o.Model.Temperature)
+	note("mean", c.Model.Mean, o.Model.Mean)
+	note("std", c.Model.Std, o.Model.Std)
+	note("optimizer", c.Optimizer.Name, o.Optimizer.Name)
+	note("learning rate", c.Optimizer.LearningRate, o.Optimizer.LearningRate)
+	note("momentum", c.Optimizer.Momentum, o.Optimizer.Momentum)
+	note("weight decay", c.Optimizer.WeightDecay, o.Optimizer.WeightDecay)
+	note("warm-up", c.Optimizer.WarmupEpochs, o.Optimizer.WarmupEpochs)
+	note("epochs", c.Epochs, o.Epochs)
+	note("seed", c.Seed, o.Seed)
+	return strings.Join(diffs, ", ")
+}

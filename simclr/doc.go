@@ -1,0 +1,5 @@
+// Package simclr is SimCLR (Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020)
+// written once as a graph that any backend runs: encoder, projection head, NT-Xent loss, optimiser and schedule.
+//
+// Train runs and resumes a pretraining. OpenEncoder gives a program the features of a trained encoder.
+package simclr

@@ -1,0 +1,92 @@
+package simclr
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// An Optimizer says how gradients change the weights.
+type Optimizer struct {
+	// Name is "sgd" or "lars".
+	Name string `json:"name"`
+	// LearningRate is that after warm-up, for the batch as it is: scale it yourself (0.3*B/256 in the paper).
+	LearningRate float64 `json:"learning_rate"`
+	// Momentum is usually 0.9.
+	Momentum float64 `json:"momentum"`
+	// WeightDecay pulls weights to zero, but neither gammas nor betas.
+	WeightDecay float64 `json:"weight_decay"`
+	// WarmupEpochs is how long the rate rises linearly from 0, 10 in the paper.
+	WarmupEpochs float64 `json:"warmup_epochs"`
+}
+
+// Optimizers are the names that Optimizer.Name may have.
+var Optimizers = []string{"sgd", "lars"}
+
+const larsTrust = 0.001
+
+// Validate returns an error that names the first field with a wrong value and the right ones.
+func (o Optimizer) Validate() error {
+	switch {
+	case !slices.Contains(Optimizers, o.Name):
+		return fmt.Errorf("unknown optimizer %q: choose one of %s", o.Name, strings.Join(Optimizers, ", "))
+	case !(o.LearningRate >= 0) || math.IsInf(o.LearningRate, 0):
+		return fmt.Errorf("learning rate %g: it must not be negative", o.LearningRate)
+	case !(o.Momentum >= 0 && o.Momentum < 1):
+		return fmt.Errorf("momentum %g: it must be at least 0 and below 1", o.Momentum)
+	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
+		return fmt.Errorf("weight decay %g: it must not be negative", o.WeightDecay)
+	case !(o.WarmupEpochs >= 0) || math.IsInf(o.WarmupEpochs, 0):
+		return fmt.Errorf("warm-up of %g epochs: it must not be negative", o.WarmupEpochs)
+	}
+	return nil
+}
+
+// rate is the learning rate of step n of total: linear warm-up, then a half cosine down to 0, step by step.
+func (o Optimizer) rate(n, stepsPerEpoch, total int) float32 {
+	warmup := o.WarmupEpochs * float64(stepsPerEpoch)
+	if float64(n) < warmup {
+		return float32(o.LearningRate * float64(n+1) / math.Max(warmup, float64(n+1)))
+	}
+	progress := (float64(n) - warmup) / math.Max(1, float64(total)-warmup)
+	return float32(o.LearningRate * (1 + math.Cos(math.Pi*math.Min(progress, 1))) / 2)
+}
+
+// updates appends the optimiser to the graph: momentum for each parameter, and its new value.
+func (o Optimizer) updates(b *builder, loss *graph.Node) []graph.Update {
+	var params []*param
+	var nodes []*graph.Node
+	for _, p := range b.params {
+		if p.node.Op == graph.OpParam {
+			params = append(params, p)
+			nodes = append(nodes, p.node)
+		}
+	}
+	rate := b.g.Rate()
+	var updates []graph.Update
+	for i, grad := range b.g.Grad(loss, nodes) {
+		p := params[i]
+		slot := b.g.Slot(momentumPrefix+p.node.Name, p.node.Shape...)
+		decay, trust := o.WeightDecay, float64(larsTrust)
+		if p.role == Norm {
+			decay, trust = 0, 0
+		}
+		var v, next *graph.Node
+		if o.Name == "lars" {
+			v = b.g.LARSVelocity(slot, p.node, grad, rate, o.Momentum, decay, trust)
+			next = b.g.Descend(p.node, v, nil)
+		} else {
+			v = b.g.Velocity(slot, p.node, grad, o.Momentum, decay)
+			next = b.g.Descend(p.node, v, rate)
+		}
+		updates = append(updates,
+			graph.Update{Target: slot, Value: v},
+			graph.Update{Target: p.node, Value: next})
+	}
+	return updates
+}
+
+const momentumPrefix = "momentum/"
