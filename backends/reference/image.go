@@ -5,13 +5,14 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
 	"github.com/goclr/goclr/pipeline"
 )
 
-// imageOf returns the value of Image node n for a batch, and how many of its rows the batch has. Rows that a smaller batch lacks
-// are zero; only where partial is set may it be smaller.
-func imageOf(n *graph.Node, batch arrow.Record, partial bool) (value []float64, rows int, err error) {
+// imageOf returns the value of Image node n for a batch, and how many of its rows the batch has. In mode Train the batch must
+// fill them with pairs; in mode Eval it may be smaller, and the rows that it lacks are zero.
+func imageOf(n *graph.Node, batch arrow.Record, m backends.Mode) (value []float64, rows int, err error) {
 	pix, shape, err := pipeline.Views(batch)
 	if err != nil {
 		return nil, 0, err
@@ -19,12 +20,15 @@ func imageOf(n *graph.Node, batch arrow.Record, partial bool) (value []float64, 
 	rows = int(batch.NumRows()) * shape[0]
 	want, height, width := n.Shape[0], n.Shape[2], n.Shape[3]
 	if shape[1] != height || shape[2] != width || shape[3] != 3 {
-		return nil, 0, fmt.Errorf("the batch has views of %dx%dx%d, the model takes %dx%dx3: make them of the size that the model was built for",
+		return nil, 0, fmt.Errorf("the batch has views of %dx%dx%d, the model takes %dx%dx3: make views of that size",
 			shape[1], shape[2], shape[3], height, width)
 	}
-	if rows > want || rows < want && !partial {
-		return nil, 0, fmt.Errorf("the batch has %d rows of %d views, %d in all, the model takes %d: use the batch size that it was built for",
-			batch.NumRows(), shape[0], rows, want)
+	if m == backends.Train && shape[0] != 2 {
+		return nil, 0, fmt.Errorf("the batch has %d views a row, training takes pairs: make the views with pipeline.Pair", shape[0])
+	}
+	if rows > want || rows < want && m == backends.Train {
+		return nil, 0, fmt.Errorf("the batch has %d rows of %d views, the model takes %d views in all: use the batch size it was built for",
+			batch.NumRows(), shape[0], want)
 	}
 	value = make([]float64, n.Size())
 	area := height * width

@@ -32,7 +32,7 @@ func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (bac
 		case graph.OpRate:
 			leaves[n] = []float64{float64(lr)}
 		case graph.OpImage:
-			image, _, err := imageOf(n, batch, false)
+			image, _, err := imageOf(n, batch, backends.Train)
 			if err != nil {
 				return backends.Metrics{}, fmt.Errorf("step: %w", err)
 			}
@@ -68,13 +68,13 @@ func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode
 		output = p.step.Project
 	}
 	if output == nil {
-		return backends.Embeddings{}, errors.New("embed: the compiled step has no such output: it needs Features for mode Eval, Project for mode Train")
+		return backends.Embeddings{}, errors.New("embed: the compiled step has no such output: Features for Eval, Project for Train")
 	}
 	node, err := p.step.ImageOf(output)
 	if err != nil {
 		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
 	}
-	image, rows, err := imageOf(node, batch, m == backends.Eval)
+	image, rows, err := imageOf(node, batch, m)
 	if err != nil {
 		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
 	}

@@ -1,0 +1,96 @@
+package backendtest
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// pixels are rows of views, as a record holds them: [rows, views, h, w, c] bytes.
+type pixels struct {
+	rows, views, h, w, c int
+	data                 []byte
+}
+
+// size is the number of bytes of a row.
+func (p pixels) size() int { return p.views * p.h * p.w * p.c }
+
+// pairs returns rows of two views: each pair has a picture of its own, and the views differ from it by noise.
+func pairs(seed uint64, rows, h, w int) pixels {
+	r := rand.New(rand.NewPCG(seed, 1))
+	p := pixels{rows, 2, h, w, 3, nil}
+	for range rows {
+		picture := make([]byte, h*w*3)
+		for i := range picture {
+			picture[i] = byte(30 + r.IntN(196))
+		}
+		for range p.views {
+			for _, v := range picture {
+				p.data = append(p.data, byte(int(v)+r.IntN(61)-30))
+			}
+		}
+	}
+	return p
+}
+
+// singles returns rows of one view.
+func singles(seed uint64, rows, h, w int) pixels {
+	p := pairs(seed, rows, h, w)
+	p.views, p.rows = 1, 2*rows
+	return p.slice(0, rows)
+}
+
+// slice returns rows from to to.
+func (p pixels) slice(from, to int) pixels {
+	p.rows, p.data = to-from, p.data[from*p.size():to*p.size()]
+	return p
+}
+
+// reversed returns the rows in opposite order.
+func (p pixels) reversed() pixels {
+	var rows [][]byte
+	for row := range slices.Chunk(p.data, p.size()) {
+		rows = append(rows, row)
+	}
+	slices.Reverse(rows)
+	p.data = slices.Concat(rows...)
+	return p
+}
+
+// record makes the Arrow record of the pixels. When the test ends the record is released, and no memory of it may be held.
+func (p pixels) record(t *testing.T) arrow.Record {
+	t.Helper()
+	tensor, err := pipeline.NewTensorType(arrow.PrimitiveTypes.Uint8, []int{p.views, p.h, p.w, p.c}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRecord(t, "views", tensor, p.rows, p.data)
+}
+
+// newRecord makes a record of one column of fixed-size lists of bytes.
+func newRecord(t *testing.T, name string, column arrow.ExtensionType, rows int, data []byte) arrow.Record {
+	t.Helper()
+	allocator := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	lists := array.NewFixedSizeListBuilder(allocator, int32(len(data)/rows), arrow.PrimitiveTypes.Uint8)
+	defer lists.Release()
+	for range rows {
+		lists.Append(true)
+	}
+	lists.ValueBuilder().(*array.Uint8Builder).AppendValues(data, nil)
+	storage := lists.NewArray()
+	defer storage.Release()
+	views := array.NewExtensionArrayWithStorage(column, storage)
+	defer views.Release()
+	rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: name, Type: column}}, nil), []arrow.Array{views}, int64(rows))
+	t.Cleanup(func() {
+		rec.Release()
+		allocator.AssertSize(t, 0)
+	})
+	return rec
+}

@@ -1,0 +1,157 @@
+package backendtest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// The sizes of the network and of its batches.
+const (
+	batchSize = 6 // pairs of a training step
+	evalRows  = 8 // images of an evaluation
+	height    = 11
+	width     = 8
+	channels  = 4
+	rate      = 0.25 // learning rate of the tests
+)
+
+// A network is a small ResNet with projection head and optimiser: each operation of real training occurs in it.
+type network struct {
+	*builder
+	parameters []*graph.Node
+	updates    []graph.Update
+	training   bool // Normalize takes the moments of the batch, and the running ones are updated
+	named      map[string]*graph.Node
+}
+
+// newNetwork returns the step and its initial weights. Evaluation and training share the weights.
+func newNetwork(seed uint64) (*graph.Step, backends.Weights, *network) {
+	n := &network{builder: newBuilder(seed), named: map[string]*graph.Node{}}
+	mean, std := [3]float64{0.5, 0.5, 0.5}, [3]float64{0.25, 0.25, 0.25}
+	s := &graph.Step{Graph: &n.Graph}
+	s.Features = n.encode(n.Image("views", evalRows, height, width, mean, std))
+
+	n.training = true
+	s.Project = n.project(n.encode(n.Image("views", 2*batchSize, height, width, mean, std)))
+	s.Loss = n.NTXent(s.Project, 0.2)
+	s.Accuracy, s.Spread = n.PairAccuracy(s.Project), n.Spread(s.Project)
+	lr := n.Rate()
+	for i, g := range n.Grad(s.Loss, n.parameters) {
+		p := n.parameters[i]
+		v := n.Slot("momentum/"+p.Name, p.Shape...)
+		var velocity, next *graph.Node
+		if len(p.Shape) > 1 {
+			velocity = n.LARSVelocity(v, p, g, lr, 0.9, 1e-4, 0.1)
+			next = n.Descend(p, velocity, nil)
+		} else {
+			velocity = n.Velocity(v, p, g, 0.9, 1e-4)
+			next = n.Descend(p, velocity, lr)
+		}
+		n.updates = append(n.updates, graph.Update{Target: p, Value: next}, graph.Update{Target: v, Value: velocity})
+	}
+	s.Updates = n.updates
+	return s, n.weights, n
+}
+
+// encode is the encoder: a first layer as for large images, one block that halves the image, the mean over it.
+func (n *network) encode(x *graph.Node) *graph.Node {
+	x = n.normalize("bn1", n.conv("conv1", x, channels, 3, 1), true, nil, true)
+	x = n.MaxPool(x, 3, 2, 1)
+	shortcut := n.normalize("downsample.1", n.conv("downsample.0", x, 2*channels, 1, 2), true, nil, false)
+	y := n.normalize("block.bn1", n.conv("block.conv1", x, 2*channels, 3, 2), true, nil, true)
+	y = n.normalize("block.bn2", n.conv("block.conv2", y, 2*channels, 3, 1), true, shortcut, true)
+	return n.AvgPool(y)
+}
+
+// project is the projection head: two layers, the first with a bias, the last normalised without one.
+func (n *network) project(x *graph.Node) *graph.Node {
+	features := x.Shape[1]
+	x = n.MatMul(x, n.parameter("head.0.weight", features, features), false, true)
+	x = n.AddBias(x, n.parameter("head.0.bias", features))
+	x = n.normalize("head.1", x, true, nil, true)
+	x = n.MatMul(x, n.parameter("head.2.weight", 5, features), false, true)
+	return n.L2Normalize(n.normalize("head.3", x, false, nil, false))
+}
+
+func (n *network) conv(name string, x *graph.Node, filters, k, stride int) *graph.Node {
+	return n.Conv(x, n.parameter(name+".weight", filters, x.Shape[1], k, k), stride, k/2)
+}
+
+func (n *network) normalize(name string, x *graph.Node, hasBeta bool, add *graph.Node, relu bool) *graph.Node {
+	c := x.Shape[1]
+	gamma := n.parameter(name+".weight", c)
+	var beta *graph.Node
+	if hasBeta {
+		beta = n.parameter(name+".bias", c)
+	}
+	state := func(name string) *graph.Node { return n.State(name, c) }
+	mean := n.share(name+".running_mean", state, n.random.NormFloat64)
+	variance := n.share(name+".running_var", state, func() float64 { return 0.5 + n.random.Float64() })
+	moments := n.Stack(mean, variance)
+	if n.training {
+		moments = n.Moments(x)
+		count := float64(x.Size() / c)
+		unbiased := n.Scale(n.Row(moments, 1), count/(count-1))
+		n.updates = append(n.updates,
+			graph.Update{Target: mean, Value: n.Lerp(mean, n.Row(moments, 0), 0.1)},
+			graph.Update{Target: variance, Value: n.Lerp(variance, unbiased, 0.1)})
+	}
+	return n.Normalize(x, moments, gamma, beta, add, relu, 1e-5)
+}
+
+// parameter returns the Param of that name, the same for training and evaluation.
+func (n *network) parameter(name string, shape ...int) *graph.Node {
+	before := len(n.named)
+	draw := func() float64 { return 1 + 0.3*n.random.NormFloat64() }
+	if len(shape) > 1 {
+		deviation := math.Sqrt(2 / float64(graph.Size(shape[1:])))
+		draw = func() float64 { return deviation * n.random.NormFloat64() }
+	}
+	p := n.share(name, func(name string) *graph.Node { return n.Param(name, shape...) }, draw)
+	if len(n.named) > before {
+		n.parameters = append(n.parameters, p)
+	}
+	return p
+}
+
+// share returns the tensor of that name, which it makes and fills at the first call.
+func (n *network) share(name string, make func(name string) *graph.Node, draw func() float64) *graph.Node {
+	if n.named[name] == nil {
+		n.named[name] = n.hold(make(name), draw)
+	}
+	return n.named[name]
+}
+
+// gradientStep is the network's step with other updates: they keep the gradients, in tensors gradient/<parameter>.
+func gradientStep(seed uint64) (*graph.Step, backends.Weights) {
+	s, w, n := newNetwork(seed)
+	w = slices.Clone(w)
+	s.Updates = nil
+	for i, g := range n.Grad(s.Loss, n.parameters) {
+		target := n.State("gradient/"+n.parameters[i].Name, g.Shape...)
+		w = append(w, backends.Tensor{Name: target.Name, Shape: target.Shape, Data: make([]float32, target.Size())})
+		s.Updates = append(s.Updates, graph.Update{Target: target, Value: g})
+	}
+	return s, w
+}
+
+// with returns a copy of the weights in which one tensor is replaced; without leaves it out.
+func with(w backends.Weights, t backends.Tensor) backends.Weights {
+	return append(without(w, t.Name), t)
+}
+
+func without(w backends.Weights, name string) backends.Weights {
+	return slices.DeleteFunc(slices.Clone(w), func(t backends.Tensor) bool { return t.Name == name })
+}
+
+func find(w backends.Weights, name string) backends.Tensor {
+	t, ok := w.Find(name)
+	if !ok {
+		panic(fmt.Sprintf("backendtest: the network has no tensor %q", name))
+	}
+	return t
+}
