@@ -1,0 +1,314 @@
+package simclr
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/goclr/goclr/backends"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// digest is the SHA-256 of a run's weights and momentum.
+func digest(t *testing.T, dir string) string {
+	t.Helper()
+	h := sha256.New()
+	for _, name := range []string{weightsFile, momentumFile} {
+		data, err := os.ReadFile(filepath.Join(dir, latestLink, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Write(data)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func train(t *testing.T, r Run) error {
+	t.Helper()
+	return r.Train(t.Context(), &fakeBackend{}, testPipeline(t, 2))
+}
+
+func uninterrupted(t *testing.T) string {
+	t.Helper()
+	r := Run{Dir: t.TempDir(), Config: testConfig()}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	return digest(t, r.Dir)
+}
+
+func TestResumeAtEveryStepRepeatsTheBits(t *testing.T) {
+	want := uninterrupted(t)
+	for stop := range 15 {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		r := Run{Dir: dir, Config: testConfig(), CheckpointEvery: 4}
+		r.Observe = func(rec Record) {
+			if rec.Step == stop+1 {
+				cancel()
+			}
+		}
+		err := r.Train(ctx, &fakeBackend{}, testPipeline(t, 2))
+		cancel()
+		if stop+1 < 15 && !errors.Is(err, ErrStopped) {
+			t.Fatalf("stopped after step %d: error %v", stop+1, err)
+		}
+		r.Observe, r.Resume = nil, true
+		b := &fakeBackend{}
+		if err := r.Train(t.Context(), b, testPipeline(t, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if b.steps != 15-stop-1 {
+			t.Errorf("stopped after step %d, it took %d steps more", stop+1, b.steps)
+		}
+		if got := digest(t, dir); got != want {
+			t.Errorf("stopped after step %d, the weights end as %s, want %s", stop+1, got, want)
+		}
+		checkMetrics(t, dir, 15)
+	}
+}
+
+// TestKilledRunGoesOn resumes from what a process leaves that dies at any moment: an older checkpoint, a half-written one,
+// and metrics of steps that are lost.
+func TestKilledRunGoesOn(t *testing.T) {
+	want := uninterrupted(t)
+	dir := t.TempDir()
+	r := Run{Dir: dir, Config: testConfig(), CheckpointEvery: 3, MaxSteps: 7, Keep: 10}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	// The checkpoint of step 7 was being written when the process died.
+	if err := os.Remove(filepath.Join(dir, latestLink)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(checkpointsDir, "step-6"), filepath.Join(dir, latestLink)); err != nil {
+		t.Fatal(err)
+	}
+	half := filepath.Join(dir, checkpointsDir, ".step-7-123")
+	if err := os.Rename(filepath.Join(dir, checkpointsDir, "step-7"), half); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(half, weightsFile), 100); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, metricsFile), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"step":8,"los`); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.Resume, r.MaxSteps = true, 0
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := digest(t, dir); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	checkMetrics(t, dir, 15)
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the half-written checkpoint is still there: %v", err)
+	}
+}
+
+// checkMetrics wants one line for each step.
+func checkMetrics(t *testing.T, dir string, steps int) {
+	t.Helper()
+	records, err := ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, r := range records {
+		if r.Loss != nil {
+			got = append(got, r.Step)
+		}
+	}
+	for i := range steps {
+		if i >= len(got) || got[i] != i+1 || len(got) != steps {
+			t.Fatalf("metrics of steps %v, want 1 to %d", got, steps)
+		}
+	}
+}
+
+func TestCheckpointsAreKeptAndLinked(t *testing.T) {
+	r := Run{Dir: t.TempDir(), Config: testConfig(), CheckpointEvery: 2, Keep: 3}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	steps, err := checkpointSteps(r.Dir)
+	if err != nil || !slices.Equal(steps, []int{12, 14, 15}) {
+		t.Errorf("checkpoints of steps %v (%v), want 12, 14, 15", steps, err)
+	}
+	c, err := ReadCheckpoint(r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Step != 15 || c.Steps != 15 || c.Config != r.Config || c.PlanHash != testPipeline(t, 1).Plan().Hash() || c.Backend.Backend != "fake" {
+		t.Errorf("checkpoint %+v", c)
+	}
+	linked, err := os.ReadFile(filepath.Join(r.Dir, weightsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := os.ReadFile(filepath.Join(r.Dir, checkpointsDir, "step-15", weightsFile))
+	if err != nil || string(linked) != string(last) {
+		t.Errorf("%s is not that of the last step (%v)", weightsFile, err)
+	}
+}
+
+func TestEvaluations(t *testing.T) {
+	r := Run{Dir: t.TempDir(), Config: testConfig(), EvaluateEvery: 5}
+	calls := 0
+	r.Evaluate = func(context.Context, *Encoder) (map[string]float64, error) {
+		calls++
+		return map[string]float64{"kNN": float64(calls)}, nil
+	}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	records, err := ReadMetrics(r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, rec := range records {
+		if rec.Evaluation != nil {
+			got = append(got, fmt.Sprint(rec.Step, rec.Evaluation["kNN"]))
+		}
+	}
+	if want := []string{"0 1", "5 2", "10 3", "15 4"}; !slices.Equal(got, want) {
+		t.Errorf("evaluations %q, want %q", got, want)
+	}
+}
+
+func TestSickRunsStop(t *testing.T) {
+	healthy := backends.Metrics{Loss: 5, Accuracy: 0.1, Spread: 1}
+	after := func(step int, sick backends.Metrics) func(int) backends.Metrics {
+		return func(n int) backends.Metrics {
+			if n > step {
+				return sick
+			}
+			return healthy
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		backend *fakeBackend
+		epochs  int
+		want    string
+		kept    int // step of the last good checkpoint
+	}{
+		{"NaN loss", &fakeBackend{metrics: after(7, backends.Metrics{Loss: float32(math.NaN()), Spread: 1})}, 3, "step 8: the loss is NaN", 5},
+		{"infinite loss", &fakeBackend{metrics: after(7, backends.Metrics{Loss: float32(math.Inf(1)), Spread: 1})}, 3, "step 8: the loss is +Inf", 5},
+		{"NaN weight", &fakeBackend{spoil: 8}, 3, "is no longer finite", 5},
+		{"collapse", &fakeBackend{metrics: after(3, backends.Metrics{Loss: 5, Spread: 0.001})}, 30, "collapsed", 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := Run{Dir: t.TempDir(), Config: testConfig()}
+			r.Epochs = c.epochs
+			p := testPipelineOf(t, c.epochs)
+			err := r.Train(t.Context(), c.backend, p)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "last good checkpoint") {
+				t.Fatalf("error %v, want %q", err, c.want)
+			}
+			last, err := ReadCheckpoint(r.Dir)
+			if err != nil || last.Step != c.kept {
+				t.Errorf("the last checkpoint is %+v (%v), want step %d", last, err, c.kept)
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	done := t.TempDir()
+	if err := train(t, Run{Dir: done, Config: testConfig(), MaxSteps: 3}); err != nil {
+		t.Fatal(err)
+	}
+	newer := t.TempDir()
+	if err := train(t, Run{Dir: newer, Config: testConfig(), MaxSteps: 1}); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, filepath.Join(newer, latestLink, infoFile), `"format": 1`, `"format": 2`)
+	broken := t.TempDir()
+	if err := train(t, Run{Dir: broken, Config: testConfig(), MaxSteps: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(broken, latestLink, weightsFile), 5000); err != nil {
+		t.Fatal(err)
+	}
+	with := func(change func(*Config)) Config {
+		c := testConfig()
+		change(&c)
+		return c
+	}
+	for _, c := range []struct {
+		name string
+		run  Run
+		want string
+	}{
+		{"directory in use", Run{Dir: done, Config: testConfig()}, "resume it, or choose another directory"},
+		{"another model", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.Encoder = "resnet34" })}, "encoder resnet34 instead of resnet18"},
+		{"another rate", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Optimizer.LearningRate = 1 })}, "learning rate 1 instead of 0.1"},
+		{"newer format", Run{Dir: newer, Resume: true, Config: testConfig()}, "is of format 2, this program reads 1"},
+		{"truncated weights", Run{Dir: broken, Resume: true, Config: testConfig()}, "cut short"},
+		{"unknown encoder", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Encoder = "vgg" })}, "choose one of resnet18, resnet34, resnet50"},
+		{"width", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Width = 3 })}, "choose one of 0.25 0.5 1 2 4"},
+		{"head", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Head = "deep" })}, "choose one of none, linear, nonlinear"},
+		{"temperature", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Temperature = 0 })}, "temperature 0"},
+		{"optimizer", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Optimizer.Name = "adamw" })}, "choose one of sgd, lars"},
+		{"view size", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.ImageSize = 16 })}, "makes 2 views of 8x8x3"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := train(t, c.run)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func rewrite(t *testing.T, path, before, after string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), before) {
+		t.Fatalf("%s does not hold %q", path, before)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(data), before, after, 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRate(t *testing.T) {
+	o := Optimizer{LearningRate: 2, WarmupEpochs: 2}
+	for _, c := range []struct {
+		step int
+		want float64
+	}{
+		{0, 0.1}, {9, 1}, {19, 2}, {20, 2}, {60, 1}, {100, 0}, {99, 1 - math.Cos(math.Pi/80)},
+	} {
+		if got := o.rate(c.step, 10, 100); math.Abs(float64(got)-c.want) > 1e-6 {
+			t.Errorf("rate of step %d is %g, want %g", c.step, got, c.want)
+		}
+	}
+	if got := (Optimizer{LearningRate: 2}).rate(0, 10, 100); got != 2 {
+		t.Errorf("without warm-up the first rate is %g, want 2", got)
+	}
+}
