@@ -81,7 +81,12 @@ func splitSpec(spec string) (path, split string) {
 	return spec, ""
 }
 
-// openDir finds out what a folder holds.
+// openDir finds out what a folder holds: it is one of shards if it has a manifest, or a shard whose manifest is gone.
 func openDir(ctx context.Context, dir, split string) (Dataset, error) {
+	for _, sign := range []string{manifestName, "shard-00000.arrow"} {
+		if _, err := os.Stat(filepath.Join(dir, sign)); err == nil {
+			return openShards(ctx, dir, split)
+		}
+	}
 	return openFolder(ctx, dir, split)
 }

@@ -25,6 +25,13 @@ func openFolder(ctx context.Context, dir, split string) (Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open dataset: %w", err)
 	}
+	if layout, sub := findCIFAR(files); layout != nil {
+		d, err := openCIFAR(ctx, layout, split, readFromFolder(filepath.Join(dir, filepath.FromSlash(sub))))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		return d, nil
+	}
 	x, err := newIndex(files, split)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)

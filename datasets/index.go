@@ -173,6 +173,11 @@ func (d digest) text(s string) {
 	io.WriteString(d.h, s)
 }
 
+func (d digest) bytes(b []byte) {
+	d.number(uint64(len(b)))
+	d.h.Write(b)
+}
+
 func (d digest) list(l []string) {
 	d.number(uint64(len(l)))
 	for _, s := range l {

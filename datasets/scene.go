@@ -34,15 +34,15 @@ func rotation(angle, unit, unitX, unitY int) matrix {
 
 func newScene(class int, r *rand.Rand) scene {
 	s := scene{figure: &figures[class]}
-	radius := between(r, side*26/100, side*38/100)
+	radius := between(r, side*34/100, side*44/100)
 	margin := radius * 3 / 4
 	s.x, s.y = between(r, margin, side-margin), between(r, margin, side-margin)
 	s.toFigure = rotation(between(r, -turn/12, turn/12), 1024, radius, radius)
 	if r.IntN(2) == 0 {
 		s.toFigure.xx, s.toFigure.xy = -s.toFigure.xx, -s.toFigure.xy
 	}
-	s.fore = twoColours(r, 80, 140)
-	s.ground = twoColours(r, 15, 50)
+	s.fore = twoColours(r, 100, 160)
+	s.ground = twoColours(r, 10, 24)
 	s.toCells = rotation(r.IntN(turn), 256, between(r, side/10, side/3), between(r, side/10, side/3))
 	s.noise = r.Uint32()
 	return s
@@ -61,7 +61,7 @@ func twoColours(r *rand.Rand, low, high int) [2]colour {
 
 // tint returns a colour of about the given lightness.
 func tint(r *rand.Rand, light int) colour {
-	u, v := between(r, -60, 60), between(r, -60, 60)
+	u, v := between(r, -16, 16), between(r, -16, 16)
 	clamp := func(v int) uint8 { return uint8(min(max(v, 0), 255)) }
 	return colour{clamp(light + u), clamp(light - u/2 - v/4), clamp(light + v)}
 }

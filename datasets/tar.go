@@ -43,6 +43,10 @@ func indexTarball(ctx context.Context, f *os.File, split string) (Dataset, error
 	if err != nil {
 		return nil, err
 	}
+	if layout, dir := findCIFAR(files); layout != nil {
+		defer f.Close() // all of it is in memory then
+		return openCIFAR(ctx, layout, split, readFromTar(f, files, dir))
+	}
 	x, err := newIndex(files, split)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,9 @@ func NewMeter(unit string, first, total int) *Meter {
 	return m
 }
 
+// SetTotal changes the size of the job, where it was not known at the start.
+func (m *Meter) SetTotal(total int) { m.total = total }
+
 // Text describes the job when done things of it are done, for example
 //
 //	[=======>            ]  38 %  19000/50000 images  8431/s  4s left

@@ -1,0 +1,180 @@
+package datasets
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+)
+
+// shardSchema is that of every shard.
+var shardSchema = arrow.NewSchema([]arrow.Field{
+	{Name: "id", Type: arrow.PrimitiveTypes.Uint64},
+	{Name: "label", Type: arrow.PrimitiveTypes.Int32},
+	{Name: "key", Type: arrow.BinaryTypes.String},
+	{Name: "image", Type: arrow.BinaryTypes.Binary},
+	{Name: "width", Type: arrow.PrimitiveTypes.Int32},
+	{Name: "height", Type: arrow.PrimitiveTypes.Int32},
+	{Name: "crc32c", Type: arrow.PrimitiveTypes.Uint32},
+}, nil)
+
+// columnWidths are the bytes of a value in each column of shardSchema; 0 where it varies.
+var columnWidths = [...]int{8, 4, 0, 0, 4, 4, 4}
+
+// A batch is one record batch of a shard in place: its columns are parts of the file as it is mapped into memory. Package
+// ipc would copy a batch of 64 MB to read one row of it.
+type batch struct {
+	rows    int
+	columns [len(columnWidths)]column
+}
+
+// A column has, for values that vary in size, rows+1 little-endian offsets of 4 bytes into data.
+type column struct{ offsets, data []byte }
+
+var errShardLayout = errors.New("not laid out as a shard")
+
+// parseShard finds the record batches of an Arrow IPC file with the schema of a shard. Nothing in the file is trusted.
+func parseShard(file []byte) ([]batch, error) {
+	if err := checkSchema(file); err != nil {
+		return nil, err
+	}
+	f := flat{b: file}
+	size := int64(len(file))
+	tail := size - 10 // length of the footer and "ARROW1"
+	footer := f.root(tail - int64(f.u32(tail)))
+	blocks, n := f.vector(footer, 3)
+	batches := make([]batch, 0, min(n, size/24))
+	for i := int64(0); i < n && !f.bad; i++ {
+		at, meta, body := f.i64(blocks+24*i), int64(f.u32(blocks+24*i+8)), f.i64(blocks+24*i+16)
+		if at < 0 || body < 0 || at > size || body > size || at+meta+body > size {
+			return nil, errShardLayout
+		}
+		b, err := f.batch(f.root(at+8), file[at+meta:at+meta+body])
+		if err != nil {
+			return nil, err
+		}
+		batches = append(batches, b)
+	}
+	if f.bad {
+		return nil, errShardLayout
+	}
+	return batches, nil
+}
+
+// checkSchema reads the file's schema with package ipc, which panics on some damaged files.
+func checkSchema(file []byte) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v", errShardLayout, v)
+		}
+	}()
+	r, err := ipc.NewFileReader(bytes.NewReader(file))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if !r.Schema().Equal(shardSchema) {
+		return fmt.Errorf("its columns are %v", r.Schema().Fields())
+	}
+	return nil
+}
+
+// A flat reads flatbuffers, the encoding of Arrow's metadata: tables whose fields are found through a vtable. A position
+// outside the file reads as 0 and sets bad.
+type flat struct {
+	b   []byte
+	bad bool
+}
+
+func (f *flat) at(pos int64, n int64) []byte {
+	if pos < 0 || pos > int64(len(f.b))-n {
+		f.bad = true
+		return make([]byte, n)
+	}
+	return f.b[pos : pos+n]
+}
+
+func (f *flat) u16(pos int64) uint16 { return binary.LittleEndian.Uint16(f.at(pos, 2)) }
+func (f *flat) u32(pos int64) uint32 { return binary.LittleEndian.Uint32(f.at(pos, 4)) }
+func (f *flat) i64(pos int64) int64  { return int64(binary.LittleEndian.Uint64(f.at(pos, 8))) }
+
+// root follows the reference at pos, to a table from the start of a buffer or from a field.
+func (f *flat) root(pos int64) int64 { return pos + int64(f.u32(pos)) }
+
+// field returns where field i of a table is, or 0 where it was left out.
+func (f *flat) field(table int64, i int64) int64 {
+	vtable := table - int64(int32(f.u32(table)))
+	if 4+2*i >= int64(f.u16(vtable)) {
+		return 0
+	}
+	if offset := f.u16(vtable + 4 + 2*i); offset != 0 {
+		return table + int64(offset)
+	}
+	return 0
+}
+
+// vector returns where the elements of field i begin, and their number.
+func (f *flat) vector(table int64, i int64) (start, n int64) {
+	at := f.field(table, i)
+	if at == 0 {
+		return 0, 0
+	}
+	at = f.root(at)
+	return at + 4, int64(f.u32(at))
+}
+
+// batch reads a Message table that holds a RecordBatch: {length, nodes, buffers, compression}.
+func (f *flat) batch(message int64, body []byte) (batch, error) {
+	const recordBatch = 3 // MessageHeader
+	kind, header := f.field(message, 1), f.field(message, 2)
+	if kind == 0 || header == 0 || f.at(kind, 1)[0] != recordBatch {
+		return batch{}, errShardLayout
+	}
+	table := f.root(header)
+	buffers, n := f.vector(table, 2)
+	rows := f.i64(f.field(table, 0))
+	if f.bad || f.field(table, 3) != 0 || rows < 0 || rows > int64(len(body)) {
+		return batch{}, errShardLayout
+	}
+	b := batch{rows: int(rows)}
+	next := func() []byte {
+		at, length := f.i64(buffers), f.i64(buffers+8)
+		if n--; n < 0 || at < 0 || length < 0 || at > int64(len(body)) || length > int64(len(body))-at {
+			f.bad = true
+			return nil
+		}
+		buffers += 16
+		return body[at : at+length]
+	}
+	for i, width := range columnWidths {
+		c := &b.columns[i]
+		if len(next()) != 0 { // validity: no value is null
+			return batch{}, errShardLayout
+		}
+		if width == 0 {
+			c.offsets = next()
+			f.bad = f.bad || int64(len(c.offsets)) < 4*(rows+1)
+		}
+		c.data = next()
+		f.bad = f.bad || int64(len(c.data)) < int64(width)*rows
+	}
+	if f.bad {
+		return batch{}, errShardLayout
+	}
+	return b, nil
+}
+
+func (c *column) u32(row int) uint32 { return binary.LittleEndian.Uint32(c.data[4*row:]) }
+func (c *column) u64(row int) uint64 { return binary.LittleEndian.Uint64(c.data[8*row:]) }
+
+// bytes returns a value that varies in size; false where its offsets make no sense.
+func (c *column) bytes(row int) ([]byte, bool) {
+	from, to := binary.LittleEndian.Uint32(c.offsets[4*row:]), binary.LittleEndian.Uint32(c.offsets[4*row+4:])
+	if from > to || int64(to) > int64(len(c.data)) {
+		return nil, false
+	}
+	return c.data[from:to:to], true
+}

@@ -1,0 +1,244 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/sourcegraph/conc/panics"
+	"github.com/sourcegraph/conc/stream"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// IngestOptions says how Ingest works.
+type IngestOptions struct {
+	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
+	// image a bad one. stages.Check is meant for it. Required.
+	Check func(image []byte) (width, height int, err error)
+	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
+	MaxBad float64
+	// Workers is the number of images checked at once. Default GOMAXPROCS.
+	Workers int
+	// MaxShardBytes is the size that a shard stays within, unless a single image is larger. Default 256 MiB.
+	MaxShardBytes int64
+	// Replace lets Ingest replace a folder of shards that exists already. Default false.
+	Replace bool
+	// Progress is called after each image, from one goroutine at a time. Default none.
+	Progress func(done, total, bad int)
+
+	create    func(name string) (outputFile, error) // tests put a full disk in its place
+	allocator memory.Allocator                      // tests look for leaks
+}
+
+// A Summary says what Ingest wrote.
+type Summary struct {
+	Images int   // in the shards
+	Bytes  int64 // of the images as they are encoded
+	Shards int
+	Bad    int // in the quarantine
+}
+
+// TooManyBadError says that more images were bad than IngestOptions.MaxBad allows.
+type TooManyBadError struct {
+	Bad, Allowed, Total int        // Bad when Ingest stopped; Allowed of Total
+	First               []BadImage // at most three
+	Quarantine          string     // the folder with the bad images
+}
+
+// Error lists the first bad images and says where they are.
+func (e *TooManyBadError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "more bad images than the %d of %d that -max-bad allows:", e.Allowed, e.Total)
+	for _, bad := range e.First {
+		fmt.Fprintf(&b, "\n  %s: %s", bad.Key, bad.Reason)
+	}
+	fmt.Fprintf(&b, "\n%s has those found so far; repair or remove them at the source, or raise -max-bad", e.Quarantine)
+	return b.String()
+}
+
+// Ingest writes all images of src to a new folder of shards, in their order. Each is decoded once, to know that it can be;
+// those that cannot go to a quarantine in the folder. The folder appears when it is complete and on disk: before that, and
+// whatever goes wrong, there is none. Its bytes are a function of the images alone.
+func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summary, error) {
+	if o.Check == nil {
+		return Summary{}, errors.New("ingest: IngestOptions.Check is required, for example stages.Check")
+	}
+	if !(o.MaxBad >= 0 && o.MaxBad <= 1) || o.MaxShardBytes < 0 || o.Workers < 0 {
+		return Summary{}, fmt.Errorf("ingest: MaxBad %v must lie in 0 to 1, MaxShardBytes %d and Workers %d must not be negative",
+			o.MaxBad, o.MaxShardBytes, o.Workers)
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.MaxShardBytes == 0 {
+		o.MaxShardBytes = 256 << 20
+	}
+	if o.create == nil {
+		o.create = createFile
+	}
+	if o.allocator == nil {
+		o.allocator = memory.NewGoAllocator()
+	}
+	staging, err := newStagingDir(dir, o.Replace)
+	if err != nil {
+		return Summary{}, fmt.Errorf("ingest: %w", explainWrite(err))
+	}
+	in := &ingest{src: src, o: o, dir: staging.path, allowed: int(o.MaxBad * float64(src.Len()))}
+	summary, err := in.run(ctx)
+	if err == nil {
+		err = explainWrite(staging.commit())
+	} else {
+		err = in.clean(staging, err)
+	}
+	if err != nil {
+		return Summary{}, fmt.Errorf("ingest: %w", err)
+	}
+	return summary, nil
+}
+
+// An ingest is one call of Ingest.
+type ingest struct {
+	src     Dataset
+	o       IngestOptions
+	dir     string
+	allowed int
+	writer  *shardWriter
+	bad     quarantine
+	done    int
+}
+
+func (in *ingest) run(ctx context.Context) (Summary, error) {
+	in.writer = newShardWriter(in.dir, in.o.MaxShardBytes, in.o.create, in.o.allocator)
+	defer in.writer.close()
+	in.bad = quarantine{dir: in.dir, create: in.o.create}
+	if err := in.images(ctx); err != nil {
+		return Summary{}, err
+	}
+	if err := in.writer.endShard(); err != nil {
+		return Summary{}, err
+	}
+	if in.writer.next == 0 {
+		return Summary{}, errors.New("no image is left")
+	}
+	q, err := in.bad.finish()
+	if err != nil {
+		return Summary{}, err
+	}
+	m := manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Rows: int(in.writer.next),
+		Bytes: in.writer.bytes, Content: in.writer.content.sum(), Source: in.src.Fingerprint(), Shards: in.writer.done,
+		Quarantine: q}
+	if m.Classes == nil {
+		m.Classes = []string{}
+	}
+	file, err := m.encode()
+	if err != nil {
+		return Summary{}, err
+	}
+	if err := writeFile(in.o.create, filepath.Join(in.dir, manifestName), file); err != nil {
+		return Summary{}, err
+	}
+	return Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Bad: in.bad.count}, nil
+}
+
+// images reads and checks images in parallel and takes them in order.
+func (in *ingest) images(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	samples := sync.Pool{New: func() any { return pipeline.NewSample(ctx, pipeline.Key{}) }}
+	s := stream.New().WithMaxGoroutines(in.o.Workers)
+	for i := 0; i < in.src.Len() && ctx.Err() == nil; i++ {
+		s.Go(func() stream.Callback {
+			sample := samples.Get().(*pipeline.Sample)
+			r, err := in.check(ctx, i, sample)
+			return func() {
+				if ctx.Err() == nil {
+					if err := in.take(i, r, err); err != nil {
+						stop(err)
+					}
+				}
+				samples.Put(sample)
+			}
+		})
+	}
+	s.Wait()
+	return context.Cause(ctx)
+}
+
+// check reads image i and decodes it. The row it returns lies in sample.
+func (in *ingest) check(ctx context.Context, i int, sample *pipeline.Sample) (r row, err error) {
+	sample.ID, sample.Label, sample.Key, sample.Bytes = uint64(i), -1, "", nil
+	caught := panics.Try(func() {
+		if err = in.src.Read(ctx, i, sample); err == nil {
+			r.width, r.height, err = in.o.Check(sample.Bytes)
+		}
+	})
+	if caught != nil {
+		err = fmt.Errorf("the decoder panicked: %v", caught.Value)
+	}
+	if err == nil && len(sample.Bytes) > MaxImageBytes {
+		err = tooLarge(sample.Key, int64(len(sample.Bytes)))
+	}
+	r.label, r.image = sample.Label, sample.Bytes
+	r.key = strings.ToValidUTF8(sample.Key, "\uFFFD")
+	r.crc = crc32.Checksum(r.image, castagnoli)
+	return r, err
+}
+
+// take puts a checked image where it belongs.
+func (in *ingest) take(i int, r row, bad error) error {
+	if bad == nil {
+		if err := in.writer.append(&r); err != nil {
+			return err
+		}
+	} else {
+		b := BadImage{Index: i, Key: r.key, Label: r.label, Reason: strings.ToValidUTF8(bad.Error(), "\uFFFD")}
+		if err := in.bad.add(b, r.image); err != nil {
+			return err
+		}
+		if in.bad.count > in.allowed {
+			return &TooManyBadError{Bad: in.bad.count, Allowed: in.allowed, Total: in.src.Len(), First: in.bad.first}
+		}
+	}
+	in.done++
+	if in.o.Progress != nil {
+		in.o.Progress(in.done, in.src.Len(), in.bad.count)
+	}
+	return nil
+}
+
+// clean removes what a failed run wrote. If images were the reason, they stay in a folder beside the one that did not come
+// to be.
+func (in *ingest) clean(staging *stagingDir, cause error) error {
+	var tooMany *TooManyBadError
+	if !errors.As(cause, &tooMany) {
+		return errors.Join(cause, staging.abort())
+	}
+	tooMany.Quarantine = staging.final + ".quarantine"
+	return errors.Join(cause, in.keepQuarantine(staging, tooMany.Quarantine), staging.abort())
+}
+
+func (in *ingest) keepQuarantine(staging *stagingDir, to string) error {
+	if _, err := in.bad.finish(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	if err := emptyOwn(to); err != nil {
+		return err
+	}
+	for _, name := range []string{quarantineList, quarantineDir} {
+		if err := os.Rename(filepath.Join(staging.path, name), filepath.Join(to, name)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package datasets
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+const (
+	manifestName  = "manifest.json"
+	formatName    = "goclr-shards"
+	formatVersion = 1
+)
+
+// A manifest describes a folder of shards; FORMAT.md says what each field is for. Its last field is the SHA-256 of the
+// file itself with zeros in that field's place.
+type manifest struct {
+	Format     string              `json:"format"`
+	Version    int                 `json:"version"`
+	Classes    []string            `json:"classes"`
+	Rows       int                 `json:"rows"`
+	Bytes      int64               `json:"bytes"`
+	Content    string              `json:"content"`
+	Source     string              `json:"source"`
+	Shards     []shardInfo         `json:"shards"`
+	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
+	SHA256     string              `json:"sha256"`
+}
+
+type shardInfo struct {
+	File   string `json:"file"`
+	Rows   int    `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+type quarantineManifest struct {
+	Images int    `json:"images"`
+	SHA256 string `json:"sha256"`
+}
+
+// zeroSum stands where the manifest's own checksum goes.
+var zeroSum = strings.Repeat("0", 2*sha256.Size)
+
+// encode returns the file, its checksum filled in.
+func (m manifest) encode() ([]byte, error) {
+	m.SHA256 = zeroSum
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(m); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b.Bytes())
+	file := b.Bytes()
+	copy(file[bytes.LastIndex(file, []byte(zeroSum)):], hex.EncodeToString(sum[:]))
+	return file, nil
+}
+
+// readManifest reads and checks the manifest of a folder of shards.
+func readManifest(dir string) (*manifest, error) {
+	b, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no %s, so these are no shards, or an ingest that did not finish; run: "+
+			"ingest -in SRC -out %s", dir, manifestName, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeManifest(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err)
+	}
+	return m, nil
+}
+
+func decodeManifest(b []byte) (*manifest, error) {
+	var head struct {
+		Format  string
+		Version int
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, damagedManifest(err.Error())
+	}
+	if head.Format != formatName {
+		return nil, fmt.Errorf("its format is %q, not %q: it was not written by ingest, or is damaged", head.Format, formatName)
+	}
+	if head.Version > formatVersion { // before the checksum, which a newer format may do in another way
+		return nil, fmt.Errorf("format version %d is newer than the %d that this goclr reads; update it with "+
+			"\"go install github.com/goclr/goclr/cmd/...@latest\", or write the shards again with this version's ingest",
+			head.Version, formatVersion)
+	}
+	m := new(manifest)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, damagedManifest(err.Error())
+	}
+	at := bytes.LastIndex(b, []byte(m.SHA256))
+	if len(m.SHA256) != len(zeroSum) || at < 0 {
+		return nil, damagedManifest("it has no checksum")
+	}
+	blank := bytes.Clone(b)
+	copy(blank[at:], zeroSum)
+	if sum := sha256.Sum256(blank); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, damagedManifest("its checksum does not match")
+	}
+	return m, m.check()
+}
+
+func damagedManifest(why string) error {
+	return fmt.Errorf("the manifest is damaged (%s); copy it again from where the shards came from, or run ingest again", why)
+}
+
+var shardName = regexp.MustCompile(`^shard-\d{5,}\.arrow$`)
+
+// check makes sure that the fields agree with one another.
+func (m *manifest) check() error {
+	if m.Version < 1 {
+		return damagedManifest(fmt.Sprintf("version %d", m.Version))
+	}
+	rows := 0
+	for _, s := range m.Shards {
+		if !shardName.MatchString(s.File) || s.Rows < 1 || s.Bytes < 1 {
+			return damagedManifest(fmt.Sprintf("shard %q of %d rows and %d bytes", s.File, s.Rows, s.Bytes))
+		}
+		rows += s.Rows
+	}
+	if rows != m.Rows || rows == 0 {
+		return damagedManifest(fmt.Sprintf("%d rows in shards, %d in all", rows, m.Rows))
+	}
+	return nil
+}
+
+// fingerprint names the images and their order, however they are cut into shards.
+func (m *manifest) fingerprint() string {
+	d := newDigest("shards")
+	d.list(m.Classes)
+	d.text(m.Content)
+	return d.sum()
+}

@@ -1,0 +1,199 @@
+package datasets
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// castagnoli is the polynomial of the crc32c column; processors have an instruction for it.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Columns of shardSchema.
+const (
+	columnID = iota
+	columnLabel
+	columnKey
+	columnImage
+	columnWidth
+	columnHeight
+	columnCRC
+)
+
+// shards is a Dataset in the format of FORMAT.md. The files are mapped into memory and images are not copied.
+type shards struct {
+	dir      string
+	manifest *manifest
+	maps     [][]byte
+	batches  []placedBatch
+}
+
+// A placedBatch knows where its rows stand.
+type placedBatch struct {
+	batch
+	first int // row of the data set
+	shard int
+	row   int // first row, counted within the shard
+}
+
+func openShards(ctx context.Context, dir, split string) (Dataset, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if split != "" {
+		return nil, fmt.Errorf("%s: shards have no splits: leave \"#%s\" out, and ingest each split into a folder of its own",
+			dir, split)
+	}
+	d := &shards{dir: dir, manifest: m}
+	for i := range m.Shards {
+		if err := d.open(ctx, i); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
+	return d, nil
+}
+
+// open maps shard i and finds its batches.
+func (d *shards) open(ctx context.Context, i int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	info := d.manifest.Shards[i]
+	file, err := mapFile(filepath.Join(d.dir, info.File), info.Bytes)
+	if err != nil {
+		return fmt.Errorf("%w; copy it again, or run ingest again", err)
+	}
+	d.maps = append(d.maps, file)
+	var batches []batch
+	err = guardFault(func() (err error) { batches, err = parseShard(file); return err })
+	if err != nil {
+		return d.damaged(i, -1, err.Error())
+	}
+	first, row := d.rows(), 0
+	for _, b := range batches {
+		d.batches = append(d.batches, placedBatch{b, first + row, i, row})
+		row += b.rows
+	}
+	if row != info.Rows {
+		return d.damaged(i, -1, fmt.Sprintf("it has %d rows, the manifest says %d", row, info.Rows))
+	}
+	return nil
+}
+
+// rows is the number of rows that are open.
+func (d *shards) rows() int {
+	if len(d.batches) == 0 {
+		return 0
+	}
+	last := &d.batches[len(d.batches)-1]
+	return last.first + last.rows
+}
+
+// mapFile maps a file of the given size into memory for reading.
+func mapFile(name string, size int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() != size {
+		return nil, fmt.Errorf("%s has %d bytes, the manifest says %d", name, info.Size(), size)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s into memory: %w", name, err)
+	}
+	return b, nil
+}
+
+// guardFault calls read. A file that shrinks, or a disk that fails, while it is mapped faults at the address: that is an
+// error of read, not the end of the process.
+func guardFault(read func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			fault, ok := v.(interface{ Addr() uintptr })
+			if !ok {
+				panic(v)
+			}
+			err = fmt.Errorf("the disk does not give its content (fault at address %#x)", fault.Addr())
+		}
+	}()
+	return read()
+}
+
+func (d *shards) damaged(shard, row int, why string) error {
+	where := d.manifest.Shards[shard].File
+	if row >= 0 {
+		where += fmt.Sprintf(" row %d", row)
+	}
+	return fmt.Errorf("%s is damaged: %s; run \"ingest verify %s\"", where, why, d.dir)
+}
+
+func (d *shards) Len() int            { return d.manifest.Rows }
+func (d *shards) Classes() []string   { return d.manifest.Classes }
+func (d *shards) Fingerprint() string { return d.manifest.fingerprint() }
+
+func (d *shards) Close() error {
+	var errs []error
+	for _, b := range d.maps {
+		errs = append(errs, unix.Munmap(b))
+	}
+	d.maps, d.batches = nil, nil
+	return errors.Join(errs...)
+}
+
+func (d *shards) Read(_ context.Context, i int, s *pipeline.Sample) error {
+	at, exact := slices.BinarySearchFunc(d.batches, i, func(b placedBatch, i int) int { return cmp.Compare(b.first, i) })
+	if !exact {
+		at--
+	}
+	b := &d.batches[at]
+	row := i - b.first
+	var why string
+	err := guardFault(func() error { why = b.read(row, len(d.manifest.Classes), s); return nil })
+	if err != nil {
+		why = err.Error()
+	}
+	if why != "" {
+		return d.damaged(b.shard, b.row+row, why)
+	}
+	return nil
+}
+
+// read fills s from a row, or says what is wrong with it.
+func (b *batch) read(row, classes int, s *pipeline.Sample) (why string) {
+	key, ok := b.columns[columnKey].bytes(row)
+	if !ok {
+		return "the offsets of its key make no sense"
+	}
+	s.Key = string(key)
+	s.Label = int32(b.columns[columnLabel].u32(row))
+	if s.Label < -1 || int(s.Label) >= classes {
+		return fmt.Sprintf("label %d, of %d classes", s.Label, classes)
+	}
+	image, ok := b.columns[columnImage].bytes(row)
+	if !ok {
+		return "the offsets of its image make no sense"
+	}
+	if got, want := crc32.Checksum(image, castagnoli), b.columns[columnCRC].u32(row); got != want {
+		return fmt.Sprintf("the crc32c of its image is %08x, not %08x", got, want)
+	}
+	s.Bytes = image
+	return ""
+}

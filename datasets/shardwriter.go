@@ -1,0 +1,191 @@
+package datasets
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+)
+
+const (
+	maxBatchBytes = 64 << 20 // of a record batch in a file
+	rowOverhead   = 40       // bytes of a row besides key and image: numbers, offsets
+	batchOverhead = 4096     // bytes of a batch besides its rows: metadata, padding, its part of the footer
+)
+
+// A row is an image on its way into a shard.
+type row struct {
+	label         int32
+	key           string
+	image         []byte
+	width, height int
+	crc           uint32
+}
+
+func (r *row) size() int64 { return int64(len(r.key) + len(r.image) + rowOverhead) }
+
+// An outputFile is what a shardWriter needs of a file; tests put a full disk in its place.
+type outputFile interface {
+	io.Writer
+	Sync() error
+	Close() error
+}
+
+func createFile(name string) (outputFile, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+}
+
+// A shardWriter appends rows to shards in a folder, opening the next file when one is full. What it writes is a function
+// of the rows and the limit.
+type shardWriter struct {
+	dir    string
+	limit  int64 // bytes of a shard
+	create func(name string) (outputFile, error)
+	mem    memory.Allocator
+
+	rows    *array.RecordBuilder
+	pending int64 // bytes of the rows in the builder
+	next    uint64
+	content digest
+	bytes   int64
+	done    []shardInfo
+
+	file  *countedFile // nil between shards
+	arrow *ipc.FileWriter
+	info  shardInfo
+}
+
+func newShardWriter(dir string, limit int64, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
+	return &shardWriter{dir: dir, limit: limit, create: create, mem: mem,
+		rows: array.NewRecordBuilder(mem, shardSchema), content: newDigest("content")}
+}
+
+// append adds a row with the next id.
+func (w *shardWriter) append(r *row) error {
+	if w.pending+r.size()+batchOverhead > maxBatchBytes {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	if written := w.written(); written+w.pending > 0 && written+w.pending+r.size()+batchOverhead > w.limit {
+		if err := w.endShard(); err != nil {
+			return err
+		}
+	}
+	w.rows.Field(columnID).(*array.Uint64Builder).Append(w.next)
+	w.rows.Field(columnLabel).(*array.Int32Builder).Append(r.label)
+	w.rows.Field(columnKey).(*array.StringBuilder).Append(r.key)
+	w.rows.Field(columnImage).(*array.BinaryBuilder).Append(r.image)
+	w.rows.Field(columnWidth).(*array.Int32Builder).Append(int32(r.width))
+	w.rows.Field(columnHeight).(*array.Int32Builder).Append(int32(r.height))
+	w.rows.Field(columnCRC).(*array.Uint32Builder).Append(r.crc)
+	w.content.text(r.key)
+	w.content.number(uint64(int64(r.label)))
+	w.content.bytes(r.image)
+	w.pending += r.size()
+	w.bytes += int64(len(r.image))
+	w.next++
+	return nil
+}
+
+func (w *shardWriter) written() int64 {
+	if w.file == nil {
+		return 0
+	}
+	return w.file.n
+}
+
+// flush writes the pending rows as one record batch.
+func (w *shardWriter) flush() error {
+	if w.pending == 0 {
+		return nil
+	}
+	if w.file == nil {
+		if err := w.startShard(); err != nil {
+			return err
+		}
+	}
+	rec := w.rows.NewRecord()
+	defer rec.Release()
+	w.pending = 0
+	w.info.Rows += int(rec.NumRows())
+	return explainWrite(w.arrow.Write(rec))
+}
+
+func (w *shardWriter) startShard() error {
+	w.info = shardInfo{File: fmt.Sprintf("shard-%05d.arrow", len(w.done))}
+	f, err := w.create(filepath.Join(w.dir, w.info.File))
+	if err != nil {
+		return explainWrite(err)
+	}
+	w.file = &countedFile{f: f, sum: sha256.New()}
+	w.arrow, err = ipc.NewFileWriter(w.file, ipc.WithSchema(shardSchema), ipc.WithAllocator(w.mem))
+	return err
+}
+
+// endShard finishes the file so that nothing is lost when the machine stops.
+func (w *shardWriter) endShard() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if w.file == nil {
+		return nil
+	}
+	f := w.file
+	err := errors.Join(w.arrow.Close(), f.f.Sync(), f.f.Close())
+	w.file = nil
+	if err != nil {
+		return explainWrite(err)
+	}
+	w.info.Bytes, w.info.SHA256 = f.n, hex.EncodeToString(f.sum.Sum(nil))
+	w.done = append(w.done, w.info)
+	return nil
+}
+
+// close releases what is open, whether or not the shards are finished.
+func (w *shardWriter) close() {
+	w.rows.Release()
+	if w.file != nil {
+		w.file.f.Close()
+		w.file = nil
+	}
+}
+
+// explainWrite says what to do about a full disk.
+func explainWrite(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("the disk is full: %w; nothing is kept of these shards: make room, or write them to another disk, "+
+			"and run it again", err)
+	}
+	return err
+}
+
+// A countedFile counts and hashes what is written. It is a WriteSeeker only as far as package ipc asks for its position.
+type countedFile struct {
+	f   outputFile
+	n   int64
+	sum hash.Hash
+}
+
+func (c *countedFile) Write(b []byte) (int, error) {
+	n, err := c.f.Write(b)
+	c.n += int64(n)
+	c.sum.Write(b[:n])
+	return n, err
+}
+
+func (c *countedFile) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekCurrent {
+		return 0, errors.ErrUnsupported
+	}
+	return c.n, nil
+}
