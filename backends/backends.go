@@ -61,8 +61,9 @@ type Program interface {
 	// Load sets the tensors of the step by name and ignores others. A Slot that w lacks becomes zero; any other
 	// missing tensor, or one of another shape, is an error that names it, and then nothing is changed.
 	Load(w Weights) error
-	// Save returns a copy of all tensors, in graph order.
+	// Save returns a copy of all tensors, in graph order. A program that loads them takes the same steps to the bit.
 	Save() (Weights, error)
+	// Close frees what the program holds; calling it again does nothing. Other programs of the backend live on.
 	Close() error
 }
 
