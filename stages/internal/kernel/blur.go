@@ -6,8 +6,8 @@ import (
 	"github.com/goclr/goclr/stages/internal/exact"
 )
 
-// blurBits is the precision of the weights of Blur: three lanes of 255<<13 and half a unit just fit in a word.
-const blurBits = 13
+// blurBits is the precision of the weights of Blur, which share the lanes of the bilinear resize.
+const blurBits = bilinearBits
 
 // MaxBlurRadius bounds the radius of Blur.
 const MaxBlurRadius = 63
@@ -46,11 +46,10 @@ func Blur(pix []byte, w, h, radius int, sigma float64, scratch []byte) {
 			}
 			blurRow(ring[ready%depth*w:][:w], line, weights)
 		}
-		start(acc, row(y), weights[0])
+		startRow(acc, row(y), weights[0])
 		for i := 1; i <= radius; i++ {
 			addPair(acc, row(y-i), row(y+i), weights[i])
 		}
-		settleRow(acc, Bilinear)
 		packRow(pix[3*w*y:3*w*(y+1)], acc)
 	}
 }
@@ -95,20 +94,12 @@ func blurRow(out, line, weights []uint64) {
 	radius := len(weights) - 1
 	for x := range out {
 		win := line[x : x+2*radius+1]
-		v := weights[0]*win[radius] + 1<<(blurBits-1)*lanes
+		v := weights[0]*win[radius] + half
 		l, r := win[:radius], win[radius+1:]
 		for i, w := range weights[1:] {
 			v += w * (l[len(l)-1-i] + r[i])
 		}
 		out[x] = v >> blurBits & (255 * lanes)
-	}
-}
-
-// start sets acc to row times w and half a level for rounding.
-func start(acc, row []uint64, w uint64) {
-	row = row[:len(acc)]
-	for i := range acc {
-		acc[i] = w*row[i] + 1<<(blurBits-1)*lanes
 	}
 }
 

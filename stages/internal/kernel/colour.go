@@ -2,12 +2,13 @@ package kernel
 
 // The colour loops follow torchvision's on 8-bit tensors: each rounds its result down and clamps it.
 
-// settle16 rounds a 16.16 number down to a level. The nudge is more than the error of a rounded factor on a level and keeps
-// products that are whole numbers, such as 1.2 * 10, from falling to the number below.
-func settle16(v int) byte { return clamp((v + 128) >> 16) }
+// settle rounds a fixed-point number down to a level. The nudge is the error of a rounded factor times a level: it keeps products
+// that are whole numbers, such as 1.2 * 10, from falling to the number below.
+func settle(v int) byte { return clamp((v + 128) >> fraction) }
 
-// luma returns 65536 times the grey level of a pixel (ITU-R BT.601).
-func luma(r, g, b byte) int { return 19595*int(r) + 38470*int(g) + 7471*int(b) }
+// grey returns the grey level of a pixel. The weights are torchvision's: those of ITU-R BT.601 with four digits, which sum to
+// 0.9999, so that a pixel that is grey already loses a level.
+func grey(r, g, b byte) int { return (2989*int(r) + 5870*int(g) + 1140*int(b)) / 10000 }
 
 // apply replaces every byte of pix by its entry in table.
 func apply(pix []byte, table *[256]byte) {
@@ -21,7 +22,7 @@ func Brightness(pix []byte, factor float64) {
 	f := fixed(factor)
 	var table [256]byte
 	for i := range table {
-		table[i] = settle16(f * i)
+		table[i] = settle(f * i)
 	}
 	apply(pix, &table)
 }
@@ -33,14 +34,14 @@ func Contrast(pix []byte, factor float64) {
 	}
 	sum := 0
 	for p := pix; len(p) >= 3; p = p[3:] {
-		sum += luma(p[0], p[1], p[2]) >> 16
+		sum += grey(p[0], p[1], p[2])
 	}
-	mean := sum << 16 / (len(pix) / 3)
+	mean := sum << fraction / (len(pix) / 3)
 	f := fixed(factor)
-	rest := (65536 - f) * mean >> 16
+	rest := (one - f) * mean >> fraction
 	var table [256]byte
 	for i := range table {
-		table[i] = settle16(f*i + rest)
+		table[i] = settle(f*i + rest)
 	}
 	apply(pix, &table)
 }
@@ -49,17 +50,17 @@ func Contrast(pix []byte, factor float64) {
 func Saturation(pix []byte, factor float64) {
 	f := fixed(factor)
 	for p := pix; len(p) >= 3; p = p[3:] {
-		rest := (65536 - f) * (luma(p[0], p[1], p[2]) >> 16)
-		p[0] = settle16(f*int(p[0]) + rest)
-		p[1] = settle16(f*int(p[1]) + rest)
-		p[2] = settle16(f*int(p[2]) + rest)
+		rest := (one - f) * grey(p[0], p[1], p[2])
+		p[0] = settle(f*int(p[0]) + rest)
+		p[1] = settle(f*int(p[1]) + rest)
+		p[2] = settle(f*int(p[2]) + rest)
 	}
 }
 
 // Grayscale gives the three channels of every pixel its grey level.
 func Grayscale(pix []byte) {
 	for p := pix; len(p) >= 3; p = p[3:] {
-		v := byte(luma(p[0], p[1], p[2]) >> 16)
+		v := byte(grey(p[0], p[1], p[2]))
 		p[0], p[1], p[2] = v, v, v
 	}
 }

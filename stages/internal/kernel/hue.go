@@ -1,15 +1,15 @@
 package kernel
 
-// A hue is a place on a circle of six sextants, each of 1<<16 steps.
+// A hue is a place on a circle of six sextants.
 const (
-	sextant = 1 << 16
+	sextant = one
 	circle  = 6 * sextant
 )
 
-// perRange is 1<<24 over the difference between the largest and the smallest channel.
+// perRange is a sextant, in 1/65536, over the difference between the largest and the smallest channel.
 var perRange = func() (t [256]int) {
 	for i := 1; i < len(t); i++ {
-		t[i] = (1<<24 + i/2) / i
+		t[i] = (sextant<<16 + i/2) / i
 	}
 	return t
 }()
@@ -36,15 +36,15 @@ func Hue(pix []byte, shift float64) {
 		default:
 			h, part = 4*sextant, r-g
 		}
-		h += turn + (part*perRange[hi-lo]+128)>>8
+		h += turn + (part*perRange[hi-lo]+1<<15)>>16
 		if h < 0 {
 			h += circle
 		} else if h >= circle {
 			h -= circle
 		}
 		f := h % sextant
-		falling := level((hi<<16 - (hi-lo)*f))
-		rising := level(lo<<16 + (hi-lo)*f)
+		falling := level(hi<<fraction - (hi-lo)*f)
+		rising := level(lo<<fraction + (hi-lo)*f)
 		top, bottom := byte(hi), byte(lo)
 		switch h / sextant {
 		case 0:
@@ -64,4 +64,4 @@ func Hue(pix []byte, shift float64) {
 }
 
 // level is how torchvision goes from [0, 1] back to 8 bits: it multiplies by 255.999 and drops the fraction.
-func level(v int) byte { return byte(v * 65793 >> 32) }
+func level(v int) byte { return byte(v * (one + one*999/255000) >> (2 * fraction)) }

@@ -41,8 +41,13 @@ func words(scratch []byte) []uint64 {
 // scratchBytes is the length of scratch that holds n words.
 func scratchBytes(n int) int { return 8*n + 7 }
 
-// fixed returns f in 16.16 fixed point.
-func fixed(f float64) int { return int(math.Round(f * 65536)) }
+// one is 1 in the fixed point of the colour loops, which is as fine as torchvision's float32.
+const (
+	fraction = 24
+	one      = 1 << fraction
+)
+
+func fixed(f float64) int { return int(math.Round(f * one)) }
 
 func clamp(v int) byte {
 	if uint(v) > 255 {

@@ -11,12 +11,11 @@ const (
 	Bicubic                // Keys' cubic with a = -0.5, 2 pixels to each side
 )
 
-// Weights are integers that sum to 1<<bits. Three lanes of 255<<13 and half a unit just fit in a word; the cubic has negative
-// weights and overshoots, so it has one bit less and rests on an offset of cubicLift levels that keeps lanes from borrowing.
+// Weights are integers that sum to 1<<bits. Those of the triangle are not negative, and three lanes of 255<<13 and half a unit
+// just fit in a word. Those of the cubic are, so it sums channel by channel.
 const (
 	bilinearBits = 13
-	cubicBits    = 12
-	cubicLift    = 64
+	cubicBits    = 14
 )
 
 func (f Filter) support() float64 {
@@ -31,14 +30,6 @@ func (f Filter) bits() int {
 		return cubicBits
 	}
 	return bilinearBits
-}
-
-// offset is what a sum of weighted pixels starts from: half a level for rounding, and the lift of the cubic.
-func (f Filter) offset() uint64 {
-	if f == Bicubic {
-		return (cubicLift<<cubicBits + 1<<(cubicBits-1)) * lanes
-	}
-	return 1 << (bilinearBits - 1) * lanes
 }
 
 func (f Filter) at(x float64) float64 {
@@ -110,7 +101,8 @@ func makeTaps(room []uint64, f Filter, from, to int) taps {
 
 // ResizeScratch is the length of the scratch that Resize needs.
 func ResizeScratch(box Rect, w, h int, f Filter) int {
-	return scratchBytes(tapsWords(f, box.W, w) + tapsWords(f, box.H, h) + box.W + (f.maxTaps(box.H, h)+1)*w)
+	// The cubic keeps a word for each channel where the triangle keeps one for each pixel.
+	return scratchBytes(tapsWords(f, box.W, w) + tapsWords(f, box.H, h) + box.W + 3*(f.maxTaps(box.H, h)+1)*w)
 }
 
 // Resize writes the region box of src, an image srcW pixels wide, to dst as an image of w by h pixels. It is Pillow's resize
@@ -131,88 +123,10 @@ func Resize(dst []byte, w, h int, src []byte, srcW int, box Rect, f Filter, scra
 	}
 	across := makeTaps(take(tapsWords(f, box.W, w)), f, box.W, w)
 	down := makeTaps(take(tapsWords(f, box.H, h)), f, box.H, h)
-	line := take(box.W)
-	acc := take(w)
 	depth := f.maxTaps(box.H, h)
-	ring := take(depth * w) // the resized rows that later rows still need
-	ready := 0
-	for y := range h {
-		first, weights := down.at(y)
-		for ready = max(ready, first); ready < first+len(weights); ready++ {
-			unpackRow(line, row(ready))
-			out := ring[ready%depth*w:][:w]
-			resizeRow(out, line, across, f.offset())
-			settleRow(out, f)
-		}
-		sumRows(acc, ring, first, depth, weights, f.offset())
-		settleRow(acc, f)
-		packRow(dst[3*w*y:3*w*(y+1)], acc)
-	}
-}
-
-// resizeRow sums the weighted pixels of line into each pixel of out.
-func resizeRow(out, line []uint64, t taps, offset uint64) {
-	for x := range out {
-		first, weights := t.at(x)
-		from := line[first:]
-		from = from[:len(weights)]
-		v := offset
-		for i, w := range weights {
-			v += w * from[i]
-		}
-		out[x] = v
-	}
-}
-
-// sumRows sums weighted rows of ring, beginning with row first, into acc.
-func sumRows(acc, ring []uint64, first, depth int, weights []uint64, offset uint64) {
-	n := len(acc)
-	for i := range acc {
-		acc[i] = offset
-	}
-	k := 0
-	for ; k+1 < len(weights); k += 2 {
-		a, b := ring[(first+k)%depth*n:][:n], ring[(first+k+1)%depth*n:][:n]
-		wa, wb := weights[k], weights[k+1]
-		for i := range acc {
-			acc[i] += wa*a[i] + wb*b[i]
-		}
-	}
-	if k < len(weights) {
-		a, wa := ring[(first+k)%depth*n:][:n], weights[k]
-		for i := range acc {
-			acc[i] += wa * a[i]
-		}
-	}
-}
-
-// settleRow turns sums into 8-bit levels, still one word a pixel.
-func settleRow(row []uint64, f Filter) {
-	if f == Bilinear {
-		for i, v := range row {
-			row[i] = v >> bilinearBits & (255 * lanes)
-		}
-		return
-	}
-	for i, v := range row {
-		v >>= cubicBits
-		row[i] = uint64(dropLift[v&511]) | uint64(dropLift[v>>lane&511])<<lane | uint64(dropLift[v>>(2*lane)&511])<<(2*lane)
-	}
-}
-
-// dropLift takes the lift off a level and clamps it.
-var dropLift = func() (t [512]uint8) {
-	for i := range t {
-		t[i] = clamp(i - cubicLift)
-	}
-	return t
-}()
-
-// packRow writes the low 8 bits of each lane of row to dst.
-func packRow(dst []byte, row []uint64) {
-	dst = dst[:3*len(row)]
-	for i, v := range row {
-		p := dst[3*i : 3*i+3]
-		p[0], p[1], p[2] = byte(v), byte(v>>lane), byte(v>>(2*lane))
+	if f == Bicubic {
+		resizeCubic(dst, row, across, down, w, h, depth, take)
+	} else {
+		resizeBilinear(dst, row, across, down, w, h, depth, take(box.W), take)
 	}
 }

@@ -1,0 +1,173 @@
+package stages
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/stages/internal/kernel"
+)
+
+// golden is testdata/golden.json, written by testdata/golden.py.
+type golden struct {
+	Stages []goldenStage
+	Decode []goldenDecode
+}
+
+// goldenStage is what torchvision made of an image with known parameters.
+type goldenStage struct {
+	Kind, Image, Want string
+
+	Box    [4]int // x, y, w, h
+	Size   int
+	Filter string
+
+	Factor  float64
+	Order   [4]int
+	Factors [4]float64
+
+	Kernel int
+	Sigma  float64
+}
+
+// goldenDecode is what Pillow read in a file, and how far decoders may differ.
+type goldenDecode struct {
+	File, Want string
+	Most       int
+	Mean       float64
+}
+
+func readGolden(t testing.TB) (g golden) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Stages) < 40 || len(g.Decode) < 30 {
+		t.Fatalf("golden.json has %d and %d cases: too few to be whole", len(g.Stages), len(g.Decode))
+	}
+	return g
+}
+
+// readPNG reads an image of testdata with the standard library, which has no part in what is tested.
+func readPNG(t testing.TB, name string) pipeline.Image {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := png.Decode(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fromImage(m)
+}
+
+func fromImage(m image.Image) pipeline.Image {
+	r := m.Bounds()
+	out := pipeline.Image{W: r.Dx(), H: r.Dy()}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA)
+			out.Pix = append(out.Pix, c.R, c.G, c.B)
+		}
+	}
+	return out
+}
+
+// newSample returns a sample with a copy of m as its image.
+func newSample(m pipeline.Image, k pipeline.Key) *pipeline.Sample {
+	s := pipeline.NewSample(context.Background(), k)
+	s.Image = pipeline.Image{W: m.W, H: m.H, Pix: slices.Clone(m.Pix)}
+	return s
+}
+
+// distance returns the largest and the mean difference of two images in levels.
+func distance(t testing.TB, got, want pipeline.Image) (most int, mean float64) {
+	t.Helper()
+	if got.W != want.W || got.H != want.H || len(got.Pix) != len(want.Pix) {
+		t.Fatalf("got an image of %d x %d, %d bytes; want %d x %d, %d bytes",
+			got.W, got.H, len(got.Pix), want.W, want.H, len(want.Pix))
+	}
+	sum := 0
+	for i := range got.Pix {
+		d := max(int(got.Pix[i]), int(want.Pix[i])) - min(int(got.Pix[i]), int(want.Pix[i]))
+		most = max(most, d)
+		sum += d
+	}
+	return most, float64(sum) / float64(len(got.Pix))
+}
+
+// tolerances in levels: the largest difference and the mean one.
+var tolerances = map[string]struct {
+	most int
+	mean float64
+}{
+	"resize": {1, 0.2}, "flip": {0, 0},
+	"brightness": {1, 0.05}, "contrast": {1, 0.05}, "saturation": {1, 0.1}, "hue": {1, 0.05}, "grayscale": {0, 0}, "jitter": {2, 0.05},
+	"blur": {1, 0.2},
+}
+
+func TestAgreesWithTorchvision(t *testing.T) {
+	for _, c := range readGolden(t).Stages {
+		t.Run(c.Want, func(t *testing.T) {
+			s := newSample(readPNG(t, c.Image), pipeline.Key{})
+			pix, w, h := s.Image.Pix, s.Image.W, s.Image.H
+			switch c.Kind {
+			case "resize":
+				by := map[string]Interpolation{"bilinear": Bilinear, "bicubic": Bicubic}[c.Filter]
+				resize(s, kernel.Rect{X: c.Box[0], Y: c.Box[1], W: c.Box[2], H: c.Box[3]}, c.Size, by)
+			case "flip":
+				kernel.Flip(pix, w)
+			case "grayscale":
+				kernel.Grayscale(pix)
+			case "brightness":
+				kernel.Brightness(pix, c.Factor)
+			case "contrast":
+				kernel.Contrast(pix, c.Factor)
+			case "saturation":
+				kernel.Saturation(pix, c.Factor)
+			case "hue":
+				kernel.Hue(pix, c.Factor)
+			case "jitter":
+				f := c.Factors
+				jitter{on: true, order: c.Order, brightness: f[0], contrast: f[1], saturation: f[2], hue: f[3]}.apply(pix)
+			case "blur":
+				kernel.Blur(pix, w, h, c.Kernel/2, c.Sigma, s.Scratch(kernel.BlurScratch(w, c.Kernel/2)))
+			default:
+				t.Fatalf("no stage of kind %q", c.Kind)
+			}
+			most, mean := distance(t, s.Image, readPNG(t, c.Want))
+			tol := tolerances[c.Kind]
+			t.Logf("largest difference %d, mean %.3f", most, mean)
+			if most > tol.most || mean > tol.mean {
+				t.Errorf("%s differs by %d levels at most and %.3f on average, want at most %d and %.2f",
+					describe(c), most, mean, tol.most, tol.mean)
+			}
+		})
+	}
+}
+
+func describe(c goldenStage) string {
+	switch c.Kind {
+	case "resize":
+		return fmt.Sprintf("%s of %v to %d", c.Filter, c.Box, c.Size)
+	case "jitter":
+		return fmt.Sprintf("jitter %v in order %v", c.Factors, c.Order)
+	case "blur":
+		return fmt.Sprintf("blur of %d pixels, sigma %g", c.Kernel, c.Sigma)
+	}
+	return fmt.Sprintf("%s %g", c.Kind, c.Factor)
+}
