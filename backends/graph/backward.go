@@ -58,7 +58,8 @@ func (g *Graph) Velocity(v, p, grad *Node, momentum, decay float64) *Node {
 }
 
 // LARSVelocity is the momentum of LARS (You et al. 2017) as the reference implementation has it: with u = grad + decay*p,
-// momentum*v + rate*r*u, where r = trust*length(p)/length(u), or 1 if either length is 0.
+// momentum*v + rate*r*u, where r = trust*length(p)/length(u), or 1 if either length is 0, or if trust is 0 (the exclusion of
+// gammas, betas and biases from the adaptation).
 func (g *Graph) LARSVelocity(v, p, grad, rate *Node, momentum, decay, trust float64) *Node {
 	check(slices.Equal(v.Shape, p.Shape) && slices.Equal(p.Shape, grad.Shape), "LARSVelocity of %v, %v, %v", v, p, grad)
 	return g.add(OpLARSVelocity, Attr{Factor: momentum, Decay: decay, Trust: trust}, p.Shape, v, p, grad, rate)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -24,10 +25,11 @@ func (s *settings) openEvaluation(ctx context.Context, data datasets.Dataset) (*
 		return e, nil
 	}
 	if s.evalTest == "" {
-		if s.data != "synthetic" {
+		if !strings.HasPrefix(s.data, "synthetic") {
 			return nil, cli.Usagef("-eval-every needs -eval-test: labelled images that are not in -data")
 		}
-		s.evalTest = "synthetic#test"
+		set, _, _ := strings.Cut(s.data, "#")
+		s.evalTest = set + "#test"
 	}
 	train := data
 	if s.evalTrain != "" {

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"image"
+	"image/jpeg"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goclr/goclr/backends/onnx"
+	"github.com/goclr/goclr/simclr"
+)
+
+// TestMain lets the test binary be the command: what a user does to a process, a test can do to it.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_PRETRAIN") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func command(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), "BE_PRETRAIN=1")
+	return c
+}
+
+// pretrain runs the command to its end and returns its exit code and what it said.
+func pretrain(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	c := command(args...)
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), string(out)
+}
+
+// small are the flags of a run that takes a second or two.
+func small(t *testing.T, dir string, more ...string) []string {
+	t.Helper()
+	backend := "onnx"
+	if _, err := onnx.FindLibrary(""); err != nil {
+		t.Logf("without ONNX Runtime this tests the reference backend: %v", err)
+		backend = "reference"
+	}
+	return append([]string{
+		"-backend", backend, "-out", dir, "-data", "synthetic:n=64", "-image-size", "8", "-batch", "4", "-epochs", "2",
+		"-max-steps", "24", "-checkpoint-every", "3", "-optimizer", "lars", "-lr", "1",
+	}, more...)
+}
+
+func weightsDigest(t *testing.T, dir string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func TestWeightsDoNotDependOnWorkersOrKills(t *testing.T) {
+	one, two, killed := t.TempDir(), t.TempDir(), t.TempDir()
+	if code, out := pretrain(t, small(t, one, "-workers", "1")...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if code, out := pretrain(t, small(t, two, "-workers", "2", "-prefetch", "5")...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	want := weightsDigest(t, one)
+	if got := weightsDigest(t, two); got != want {
+		t.Errorf("weights %s with two workers, %s with one", got, want)
+	}
+	kills := 0
+	for attempt := range 3 {
+		c := command(append(small(t, killed), "-resume")...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitForStep(t, killed, 4+7*attempt)
+		time.Sleep(time.Duration(attempt*13) * time.Millisecond)
+		if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		if err := c.Wait(); err != nil {
+			kills++
+		}
+	}
+	if kills == 0 {
+		t.Error("the run was over before the first kill: the test shows nothing")
+	}
+	if code, out := pretrain(t, "-resume", "-out", killed); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if got := weightsDigest(t, killed); got != want {
+		t.Errorf("weights %s after %d kills, %s without", got, kills, want)
+	}
+}
+
+// waitForStep returns when the run has a checkpoint of that step or a later one.
+func waitForStep(t *testing.T, dir string, step int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if c, err := simclr.ReadCheckpoint(dir); err == nil && c.Step >= step {
+			return
+		}
+	}
+	t.Fatalf("no checkpoint of step %d within a minute", step)
+}
+
+func TestInterruptSavesTheRun(t *testing.T) {
+	dir := t.TempDir()
+	c := command(small(t, dir, "-checkpoint-every", "1000", "-max-steps", "0", "-epochs", "1000")...)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err == nil {
+		t.Error("an interrupted run has exit code 0")
+	}
+	if !strings.Contains(out.String(), "pretrain -resume -out "+dir) {
+		t.Errorf("it does not say how to go on: %s", out.String())
+	}
+	last, err := simclr.ReadCheckpoint(dir)
+	if err != nil || last.Step == 0 {
+		t.Errorf("checkpoint %+v (%v)", last, err)
+	}
+}
+
+func TestEvaluatesWhileTraining(t *testing.T) {
+	dir := t.TempDir()
+	code, out := pretrain(t, small(t, dir, "-eval-every", "1", "-eval-limit", "40", "-max-steps", "0")...)
+	if code != 0 || strings.Count(out, "kNN") != 3 {
+		t.Errorf("exit code %d, want three evaluations: %s", code, out)
+	}
+	records, err := simclr.ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		if k, ok := r.Evaluation["kNN"]; ok && (k <= 0 || k > 1) {
+			t.Errorf("kNN accuracy %v after step %d", k, r.Step)
+		}
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	done, other, flat := t.TempDir(), t.TempDir(), t.TempDir()
+	if code, out := pretrain(t, small(t, done, "-max-steps", "1")...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 20, 20)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg"} {
+		if err := os.WriteFile(filepath.Join(flat, name), b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"unknown flag", []string{"-epoch", "3"}, 2, "-epochs"},
+		{"argument", []string{"train.tar"}, 2, "every setting is a flag"},
+		{"missing data", small(t, other, "-data", "nowhere/at-all"), 1, "nowhere/at-all"},
+		{"empty data", small(t, other, "-data", t.TempDir()), 1, "no images"},
+		{"unknown encoder", small(t, other, "-encoder", "resnet20"), 2, "resnet18, resnet34, resnet50"},
+		{"unknown backend", small(t, other, "-backend", "torch"), 1, "onnx, reference"},
+		{"unknown device", small(t, other, "-device", "tpu"), 1, "cpu"},
+		{"batch larger than the data", small(t, other, "-batch", "65"), 2, "at most 64"},
+		{"batch of one", small(t, other, "-batch", "1"), 2, "at least 2"},
+		{"normalize", small(t, other, "-normalize", "0,0,0,1,1"), 2, "six numbers"},
+		{"run exists", small(t, done), 1, "resume it, or choose another directory"},
+		{"other model", []string{"-resume", "-out", done, "-width", "0.5"}, 1, "width 0.5 instead of 0.25"},
+		{"other data", []string{"-resume", "-out", done, "-data", "synthetic:n=65"}, 1, "other batches: source"},
+		{"other colours", []string{"-resume", "-out", done, "-strength", "1"}, 1, "ColorJitter"},
+		{"resume what", []string{"-resume"}, 2, "-resume needs -out"},
+		{"evaluate on what", small(t, other, "-data", flat, "-eval-every", "1"), 2, "-eval-test"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out := pretrain(t, c.args...)
+			if code != c.code || !strings.Contains(out, c.want) || strings.Contains(out, "goroutine") {
+				t.Errorf("exit code %d, want %d, and %q in: %s", code, c.code, c.want, out)
+			}
+		})
+	}
+	if left, err := os.ReadDir(other); err != nil || len(left) > 0 {
+		t.Errorf("refused runs leave %v (%v)", left, err)
+	}
+}
