@@ -6,13 +6,29 @@
 #
 # It asks, in this order, whichever of npm, pip and curl or wget the machine has. The library's SHA-256 is pinned for
 # each of them and checked before the library enters the cache. A second run only checks the cache: no network.
-# The last line printed on standard output is the library's path; everything else goes to standard error.
+# It prints the library's path on standard output; everything else goes to standard error.
+#
+#   sh fetch-library.sh           fetch the library unless the cache has it; nothing where GOCLR_ONNXRUNTIME names one
+#   sh fetch-library.sh -check    only report, by the exit status, whether there is nothing to fetch
 set -eu
 
 version=1.27.0
 
 say() { printf 'fetch-library: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
+
+check_only=
+case $#:${1-} in
+0:) ;;
+1:-check) check_only=yes ;;
+*) die "unknown arguments: $*; the only one is -check" ;;
+esac
+
+if [ -n "${GOCLR_ONNXRUNTIME:-}" ]; then
+    [ -f "$GOCLR_ONNXRUNTIME" ] || die "GOCLR_ONNXRUNTIME names $GOCLR_ONNXRUNTIME, which is not a file"
+    [ -n "$check_only" ] || echo "$GOCLR_ONNXRUNTIME"
+    exit 0
+fi
 
 [ "$(uname -s)" = Linux ] ||
     die "only Linux is served; name a library of your own in GOCLR_ONNXRUNTIME"
@@ -30,7 +46,7 @@ aarch64 | arm64)
     arch=arm64 npm_arch=arm64 wheel_platform=manylinux_2_28_aarch64 release_arch=aarch64
     npm_sha256=c36bc200e7e6c093b8abb0b34590fbdd8c52fd3fb5e33795b9523ffdde2fce0f
     wheel_sha256=9275ef52956228686ae47b0219f67476a1148505084bdc5571e7bf1bf69b11f2
-    release_sha256=$npm_sha256 # the same file
+    release_sha256=$npm_sha256 # npm's package carries the release's file
     ;;
 *)
     die "no library is published for $(uname -m); name one of your own in GOCLR_ONNXRUNTIME"
@@ -50,12 +66,14 @@ if [ -f "$library" ]; then
     have=$(sha256 "$library")
     for pin in $npm_sha256 $wheel_sha256 $release_sha256; do
         if [ "$have" = "$pin" ]; then
-            echo "$library"
+            [ -n "$check_only" ] || echo "$library"
             exit 0
         fi
     done
-    say "the cached library does not match any pinned checksum; fetching it again"
+    [ -n "$check_only" ] ||
+        say "the cached library does not match any pinned checksum; fetching it again"
 fi
+[ -z "$check_only" ] || exit 1
 
 mkdir -p "$directory" || die "cannot create the cache folder $directory; set GOCLR_CACHE to a folder you can write"
 
