@@ -28,11 +28,8 @@ type Record struct {
 	Evaluation map[string]float64 `json:"evaluation,omitempty"`
 }
 
-// metricsLog appends records to a run's metrics.jsonl.
-type metricsLog struct {
-	f *os.File
-	w *bufio.Writer
-}
+// metricsLog appends records to a run's metrics.jsonl, each at once: people watch the file.
+type metricsLog struct{ f *os.File }
 
 // openMetrics opens the log of a run for what follows the given step: lines of later steps, which the run will take again, are
 // removed, and so is a line cut short by the end of a process.
@@ -52,7 +49,7 @@ func openMetrics(run string, step int) (*metricsLog, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}
-	return &metricsLog{f, bufio.NewWriter(f)}, nil
+	return &metricsLog{f}, nil
 }
 
 // endOfStep returns the offset behind the last line of the given step.
@@ -80,13 +77,11 @@ func (l *metricsLog) append(r Record) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.w.Write(append(line, '\n'))
+	_, err = l.f.Write(append(line, '\n'))
 	return err
 }
 
-func (l *metricsLog) flush() error { return l.w.Flush() }
-
-func (l *metricsLog) close() error { return errors.Join(l.w.Flush(), l.f.Close()) }
+func (l *metricsLog) close() error { return l.f.Close() }
 
 // ReadMetrics returns the records of a run, in order.
 func ReadMetrics(run string) (records []Record, err error) {

@@ -256,9 +256,6 @@ func (t *training) stop(ctx context.Context, err error) error {
 }
 
 func (t *training) save() error {
-	if err := t.log.flush(); err != nil {
-		return err
-	}
 	if t.done == t.saved {
 		return nil
 	}

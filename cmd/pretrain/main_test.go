@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"image"
 	"image/jpeg"
 	"os"
@@ -111,12 +112,20 @@ func TestWeightsDoNotDependOnWorkersOrKills(t *testing.T) {
 // waitForStep returns when the run has a checkpoint of that step or a later one.
 func waitForStep(t *testing.T, dir string, step int) {
 	t.Helper()
+	waitFor(t, fmt.Sprintf("a checkpoint of step %d", step), func() bool {
+		c, err := simclr.ReadCheckpoint(dir)
+		return err == nil && c.Step >= step
+	})
+}
+
+func waitFor(t *testing.T, what string, there func() bool) {
+	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if c, err := simclr.ReadCheckpoint(dir); err == nil && c.Step >= step {
+		if there() {
 			return
 		}
 	}
-	t.Fatalf("no checkpoint of step %d within a minute", step)
+	t.Fatalf("no sign of %s within a minute", what)
 }
 
 func TestInterruptSavesTheRun(t *testing.T) {
@@ -127,7 +136,10 @@ func TestInterruptSavesTheRun(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	waitFor(t, "a step", func() bool {
+		records, err := simclr.ReadMetrics(dir)
+		return err == nil && len(records) > 0
+	})
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
