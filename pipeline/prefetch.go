@@ -1,12 +1,15 @@
 package pipeline
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // A Prefetcher is a Source that can read ahead, because it waits for a disk or a network.
 type Prefetcher interface {
 	// Prefetch announces images that will be read soon, a batch at a time and in order. It is called from one goroutine,
-	// beside the workers, and may wait; batches that workers reach before it returns are not announced. ids is the
-	// Source's to keep. Images that stand in for bad ones are read without being announced.
+	// beside the workers, and may wait; a batch that workers have begun meanwhile is left out. ids is the Source's to
+	// keep. Images that stand in for bad ones are read without being announced.
 	Prefetch(ctx context.Context, ids []int)
 }
 
@@ -18,6 +21,7 @@ type announcer struct {
 	ahead int
 	last  int // the step after the last, or -1
 	steps chan int
+	fed   atomic.Int64 // the step that the feeder has reached
 }
 
 func newAnnouncer(p *Pipeline, pre Prefetcher, from int) *announcer {
@@ -31,6 +35,7 @@ func newAnnouncer(p *Pipeline, pre Prefetcher, from int) *announcer {
 
 // reached is told by the feeder which step it is about to feed. It does not wait.
 func (a *announcer) reached(step int) {
+	a.fed.Store(int64(step))
 	a.next = max(a.next, step)
 	for a.next <= step+a.ahead && a.next != a.last {
 		select {
@@ -46,7 +51,9 @@ func (a *announcer) run(ctx context.Context) {
 	for {
 		select {
 		case n := <-a.steps:
-			a.pre.Prefetch(ctx, a.p.ids(n))
+			if int64(n) >= a.fed.Load() {
+				a.pre.Prefetch(ctx, a.p.ids(n))
+			}
 		case <-ctx.Done():
 			return
 		}
