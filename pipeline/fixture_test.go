@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"go.uber.org/goleak"
 
 	"github.com/goclr/goclr/pipeline"
@@ -166,3 +168,21 @@ func (d digest) add(list []row) {
 }
 
 func (d digest) String() string { return hex.EncodeToString(d.Sum(nil)) }
+
+// peak is an allocator that knows the most bytes that were in use at once.
+type peak struct {
+	memory.Allocator
+	now, most atomic.Int64
+}
+
+func (p *peak) Allocate(n int) []byte {
+	now := p.now.Add(int64(n))
+	for m := p.most.Load(); now > m && !p.most.CompareAndSwap(m, now); m = p.most.Load() {
+	}
+	return p.Allocator.Allocate(n)
+}
+
+func (p *peak) Free(b []byte) {
+	p.now.Add(-int64(len(b)))
+	p.Allocator.Free(b)
+}

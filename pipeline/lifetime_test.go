@@ -1,0 +1,172 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// Whatever ends a loop, no memory and (see TestMain) no goroutine outlives it.
+func TestNothingOutlivesTheLoop(t *testing.T) {
+	slow := pipeline.Named("Slow", pipeline.StageFunc(func(s *pipeline.Sample) error {
+		time.Sleep(20 * time.Microsecond)
+		return nil
+	}))
+	for _, c := range []struct {
+		name string
+		src  pipeline.Source
+		loop func(t *testing.T, p *pipeline.Pipeline)
+	}{
+		{"run to the end", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			n := 0
+			for rec, err := range p.Batches(context.Background(), 0) {
+				if err != nil || rec.NumRows() != 8 {
+					t.Error(rec, err)
+				}
+				n++
+			}
+			if n != 24 {
+				t.Errorf("%d batches, want 24", n)
+			}
+		}},
+		{"begin behind the end", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			for rec, err := range p.Batches(context.Background(), 24) {
+				t.Error("yielded", rec, err)
+			}
+		}},
+		{"break at once", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			for range p.Batches(context.Background(), 0) {
+				break
+			}
+		}},
+		{"break later", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			n := 0
+			for range p.Batches(context.Background(), 3) {
+				if n++; n == 5 {
+					break
+				}
+			}
+		}},
+		{"panic in the body", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			defer func() {
+				if r := recover(); r != errInjected {
+					t.Errorf("recovered %v", r)
+				}
+			}()
+			for range p.Batches(context.Background(), 0) {
+				panic(errInjected)
+			}
+		}},
+		{"cancel before", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			wantOneError(t, p, ctx, context.Canceled, nil)
+		}},
+		{"cancel in the body", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			wantOneError(t, p, ctx, errInjected, func() { cancel(errInjected) })
+		}},
+		{"cancel while waiting", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Microsecond)
+			defer cancel()
+			wantOneError(t, p, ctx, context.DeadlineExceeded, nil)
+		}},
+		{"too many bad samples", broken{counting{100}, func(i int) bool { return i%5 == 0 }}, func(t *testing.T, p *pipeline.Pipeline) {
+			wantOneError(t, p, context.Background(), errInjected, nil)
+		}},
+		{"negative step", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+			n := 0
+			for _, err := range p.Batches(context.Background(), -1) {
+				if n++; err == nil || n > 1 {
+					t.Errorf("yield %d is %v", n, err)
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+			defer mem.AssertSize(t, 0)
+			o := pipeline.Options{Batch: 8, Epochs: 2, Workers: 3, MaxBad: -1, Allocator: mem}
+			c.loop(t, mustNew(t, c.src, o, unpack{Size: 2}, slow, pipeline.Pair(noise{Most: 3})))
+		})
+	}
+}
+
+// wantOneError ranges over p and calls body for each batch; the last yield must be the error want, and the only one.
+func wantOneError(t *testing.T, p *pipeline.Pipeline, ctx context.Context, want error, body func()) {
+	t.Helper()
+	var last error
+	for rec, err := range p.Batches(ctx, 0) {
+		if last != nil {
+			t.Errorf("yielded after error %v", last)
+		}
+		if last = err; err == nil && body != nil {
+			body()
+		}
+		if err != nil && rec != nil {
+			t.Error("a record was yielded with the error")
+		}
+	}
+	if !errors.Is(last, want) {
+		t.Errorf("error is %v, want %v", last, want)
+	}
+}
+
+// A retained record keeps its bytes while the pipeline goes on, and its memory until it is released.
+func TestRetainedRecord(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	p := mustNew(t, counting{100}, pipeline.Options{Batch: 8, Epochs: 1, Allocator: mem}, unpack{Size: 2})
+	var kept []arrow.Record
+	var want []row
+	for rec, err := range p.Batches(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.Retain()
+		kept = append(kept, rec)
+		want = append(want, rows(t, rec)...)
+	}
+	if mem.CurrentAlloc() == 0 {
+		t.Error("retained records hold no memory")
+	}
+	var got []row
+	for _, rec := range kept {
+		got = append(got, rows(t, rec)...)
+		rec.Release()
+	}
+	if !slices.EqualFunc(got, want, func(a, b row) bool { return a.id == b.id && slices.Equal(a.pix, b.pix) }) {
+		t.Error("retained records changed")
+	}
+	mem.AssertSize(t, 0)
+}
+
+// No more than Prefetch batches and the one in use exist at once, in one allocation each.
+func TestPrefetchBoundsMemory(t *testing.T) {
+	const prefetch, block = 3, 64 + 64 + 8*12 + 32
+	mem := &peak{Allocator: memory.NewGoAllocator()}
+	p := mustNew(t, counting{1000}, pipeline.Options{Batch: 8, Epochs: 1, Prefetch: prefetch, Allocator: memory.NewCheckedAllocator(mem)}, unpack{Size: 2})
+	for range p.Batches(context.Background(), 0) {
+		time.Sleep(50 * time.Microsecond)
+	}
+	if want := int64((prefetch + 1) * block); mem.most.Load() != want {
+		t.Errorf("%d bytes at once, want %d", mem.most.Load(), want)
+	}
+}
+
+// An allocator that panics, for example when pinned memory runs out, ends the loop with an error.
+func TestAllocatorPanics(t *testing.T) {
+	p := mustNew(t, counting{100}, pipeline.Options{Batch: 8, Allocator: full{}}, unpack{Size: 2})
+	wantOneError(t, p, context.Background(), errInjected, nil)
+}
+
+// full is an allocator without memory.
+type full struct{ memory.Allocator }
+
+func (full) Allocate(int) []byte { panic(errInjected) }
