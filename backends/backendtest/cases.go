@@ -23,9 +23,7 @@ func leaves() []operation {
 		return func(b *builder) []*graph.Node { return one(b.hold(make(b), b.random.NormFloat64)) }
 	}
 	return []operation{
-		{graph.OpImage, "", func(b *builder) []*graph.Node {
-			return one(b.Image("views", 4, 2, 3, [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}))
-		}},
+		{graph.OpImage, "", func(b *builder) []*graph.Node { return one(b.image()) }},
 		{graph.OpParam, "", named(func(b *builder) *graph.Node { return b.Param(b.fresh(), 2, 3) })},
 		{graph.OpState, "", named(func(b *builder) *graph.Node { return b.State(b.fresh(), 2, 3) })},
 		{graph.OpState, "scalar", named(func(b *builder) *graph.Node { return b.State(b.fresh()) })},

@@ -67,14 +67,15 @@ func (n *network) encode(x *graph.Node) *graph.Node {
 	return n.AvgPool(y)
 }
 
-// project is the projection head: two layers, the first with a bias, the last normalised without one.
+// project is the projection head: two layers, the last normalised without beta. Its bias comes after that, because the
+// gradient of one before is zero but for rounding errors, which nothing can be compared with.
 func (n *network) project(x *graph.Node) *graph.Node {
 	features := x.Shape[1]
 	x = n.MatMul(x, n.parameter("head.0.weight", features, features), false, true)
-	x = n.AddBias(x, n.parameter("head.0.bias", features))
 	x = n.normalize("head.1", x, true, nil, true)
 	x = n.MatMul(x, n.parameter("head.2.weight", 5, features), false, true)
-	return n.L2Normalize(n.normalize("head.3", x, false, nil, false))
+	x = n.normalize("head.3", x, false, nil, false)
+	return n.L2Normalize(n.AddBias(x, n.parameter("head.3.bias", 5)))
 }
 
 func (n *network) conv(name string, x *graph.Node, filters, k, stride int) *graph.Node {

@@ -22,12 +22,21 @@ type builder struct {
 	graph.Graph
 	random  *rand.Rand
 	weights backends.Weights
+	views   *graph.Node // the image of the step
 	// slack multiplies the tolerance, where the case is ill-conditioned in float32.
 	slack float64
 }
 
 func newBuilder(seed uint64) *builder {
 	return &builder{random: rand.New(rand.NewPCG(seed, 2)), slack: 1}
+}
+
+// image is the Image of the step, for batches of two pairs; a step has no other.
+func (b *builder) image() *graph.Node {
+	if b.views == nil {
+		b.views = b.Image("views", 4, 2, 3, [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225})
+	}
+	return b.views
 }
 
 // operand is a tensor of normally distributed numbers.
@@ -80,8 +89,7 @@ func (b *builder) running(features int) *graph.Node {
 // step makes a Step whose updates copy the given nodes into tensors result0, result1, and so on; their values are read with
 // Save. The loss is there because a step has one.
 func (b *builder) step(results ...*graph.Node) *graph.Step {
-	image := b.Image("views", 4, 2, 3, [3]float64{0.5, 0.4, 0.6}, [3]float64{0.2, 0.3, 0.25})
-	z := b.L2Normalize(b.AvgPool(image))
+	z := b.L2Normalize(b.AvgPool(b.image()))
 	s := &graph.Step{Graph: &b.Graph, Loss: b.NTXent(z, 0.5), Accuracy: b.PairAccuracy(z), Spread: b.Spread(z), Project: z}
 	for i, n := range results {
 		target := b.State(fmt.Sprintf("result%d", i), n.Shape...)

@@ -48,10 +48,10 @@ var gradientCases = []struct {
 	name  string
 	build func(n *network) *graph.Node
 }{
-	{graph.OpConv, "stride 1", func(n *network) *graph.Node {
+	{graph.OpConv, "at stride 1", func(n *network) *graph.Node {
 		return n.pooled(n.Conv(n.param(4, 2, 4, 5), n.param(3, 2, 3, 3), 1, 1))
 	}},
-	{graph.OpConv, "stride 2", func(n *network) *graph.Node {
+	{graph.OpConv, "at stride 2", func(n *network) *graph.Node {
 		return n.pooled(n.Conv(n.param(4, 2, 7, 6), n.param(3, 2, 3, 3), 2, 1))
 	}},
 	{graph.OpConv, "large filter", func(n *network) *graph.Node {
@@ -99,7 +99,7 @@ var gradientCases = []struct {
 // TestGrad compares the gradient of each parameter with the slope of the loss, found by moving one number at a time.
 func TestGrad(t *testing.T) {
 	for _, c := range gradientCases {
-		t.Run(fmt.Sprintf("%s %s", c.op, c.name), func(t *testing.T) {
+		t.Run(strings.TrimSpace(fmt.Sprintf("%s %s", c.op, c.name)), func(t *testing.T) {
 			n := newNetwork()
 			loss := n.NTXent(c.build(n), 0.7)
 			for i, grad := range n.Grad(loss, n.params) {
