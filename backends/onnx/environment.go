@@ -1,0 +1,50 @@
+package onnx
+
+import (
+	"fmt"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// environment is the one ONNX Runtime of the process. Backends and programs hold it; it is unloaded when nobody does.
+var environment struct {
+	sync.Mutex
+	library string
+	holders int
+}
+
+// hold loads the library, or counts one more holder of the one that is loaded. Every success needs one release.
+func hold(library string) error {
+	environment.Lock()
+	defer environment.Unlock()
+	if environment.holders > 0 {
+		if library != environment.library {
+			return fmt.Errorf("cannot load %s: this process already runs ONNX Runtime from %s; close the backends that use it first",
+				library, environment.library)
+		}
+		environment.holders++
+		return nil
+	}
+	ort.SetSharedLibraryPath(library)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return fmt.Errorf("%s is not a library of ONNX Runtime %s or newer for this machine: run %s, or name another in %s: %w",
+			library, LibraryVersion, fetchCommand, LibraryEnv, err)
+	}
+	environment.library = library
+	environment.holders = 1
+	return nil
+}
+
+func release() error {
+	environment.Lock()
+	defer environment.Unlock()
+	environment.holders--
+	if environment.holders > 0 {
+		return nil
+	}
+	if err := ort.DestroyEnvironment(); err != nil {
+		return fmt.Errorf("unload ONNX Runtime: %w", err)
+	}
+	return nil
+}

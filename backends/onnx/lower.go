@@ -1,0 +1,159 @@
+package onnx
+
+import (
+	"fmt"
+
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// A lowering appends the operators that compute a node from the values of its operands.
+type lowering func(l *lowerer, n *graph.Node, in []value) value
+
+// A lowerer turns nodes of a graph into operators.
+type lowerer struct {
+	*builder
+	values  map[*graph.Node]value
+	rows    map[*graph.Node][2]value // of nodes [2, C]: their rows, which are mostly used one by one
+	derived map[derivation]value
+}
+
+// A derivation is a value that several operations of one node need.
+type derivation struct {
+	what        string
+	node, other *graph.Node
+}
+
+// derive returns the value of that name, computing it the first time.
+func (l *lowerer) derive(what string, node, other *graph.Node, compute func() value) value {
+	key := derivation{what, node, other}
+	v, ok := l.derived[key]
+	if !ok {
+		v = compute()
+		l.derived[key] = v
+	}
+	return v
+}
+
+// standard lowers to operators of the ONNX standard only.
+var standard = map[graph.Op]lowering{
+	graph.OpConv:           lowerConv,
+	graph.OpConvGradInput:  lowerConvGradInput,
+	graph.OpConvGradFilter: lowerConvGradFilter,
+
+	graph.OpMoments:             lowerMoments,
+	graph.OpNormalize:           lowerNormalize,
+	graph.OpNormalizeGradInput:  lowerNormalizeGradInput,
+	graph.OpNormalizeGradParams: lowerNormalizeGradParams,
+
+	graph.OpReLU:        lowerReLU,
+	graph.OpReLUGrad:    lowerReLUGrad,
+	graph.OpMaxPool:     lowerMaxPool,
+	graph.OpMaxPoolGrad: lowerMaxPoolGrad,
+	graph.OpAvgPool:     lowerAvgPool,
+	graph.OpAvgPoolGrad: lowerAvgPoolGrad,
+
+	graph.OpMatMul:  lowerMatMul,
+	graph.OpAddBias: lowerAdd,
+	graph.OpSumRows: lowerSumRows,
+
+	graph.OpL2Normalize:     lowerL2Normalize,
+	graph.OpL2NormalizeGrad: lowerL2NormalizeGrad,
+	graph.OpNTXent:          lowerNTXent,
+	graph.OpNTXentGrad:      lowerNTXentGrad,
+	graph.OpPairAccuracy:    lowerPairAccuracy,
+	graph.OpSpread:          lowerSpread,
+
+	graph.OpAdd:   lowerAdd,
+	graph.OpScale: lowerScale,
+	graph.OpLerp:  lowerLerp,
+	graph.OpRow:   lowerRow,
+	graph.OpStack: lowerStack,
+
+	graph.OpVelocity:     lowerVelocity,
+	graph.OpLARSVelocity: lowerLARSVelocity,
+	graph.OpDescend:      lowerDescend,
+}
+
+// A model is an encoded ONNX model with the nodes that it takes and yields.
+type model struct {
+	encoded []byte
+	image   *graph.Node   // the views
+	rate    *graph.Node   // nil if the model needs none
+	tensors []*graph.Node // Param, State and Slot nodes
+	outputs []*graph.Node
+}
+
+// The names of a model's inputs and outputs. Operators' results have a # in their names, so neither can meet one of those.
+func inputName(n *graph.Node) string { return "in:" + n.Name }
+func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
+
+// lower makes the model that computes the given nodes.
+func lower(g *graph.Graph, outputs []*graph.Node, table map[graph.Op]lowering) (*model, error) {
+	l := &lowerer{
+		builder: newBuilder(),
+		values:  map[*graph.Node]value{},
+		rows:    map[*graph.Node][2]value{},
+		derived: map[derivation]value{},
+	}
+	m := &model{outputs: outputs}
+	var in, out []port
+	names := map[string]bool{}
+	for _, n := range g.Reach(outputs...) {
+		switch n.Op {
+		case graph.OpImage:
+			if m.image != nil {
+				return nil, fmt.Errorf("%v: the step has another image, %v, and a model takes one", n, m.image)
+			}
+			m.image = n
+			in = append(in, port{inputName(n), uint8Type, []int{n.Shape[0], n.Shape[2], n.Shape[3], n.Shape[1]}})
+			l.values[n] = l.image(n, value(inputName(n)))
+		case graph.OpRate:
+			if m.rate == nil {
+				m.rate = n
+				in = append(in, port{inputName(n), float32Type, tensorShape(n)})
+			}
+			l.values[n] = value(inputName(n))
+		case graph.OpParam, graph.OpState, graph.OpSlot:
+			if names[n.Name] {
+				return nil, fmt.Errorf("%v: the step has two tensors of this name", n)
+			}
+			names[n.Name] = true
+			m.tensors = append(m.tensors, n)
+			in = append(in, port{inputName(n), float32Type, tensorShape(n)})
+			l.values[n] = value(inputName(n))
+		default:
+			rule, ok := table[n.Op]
+			if !ok {
+				return nil, fmt.Errorf("%v is no operation that this backend knows", n)
+			}
+			l.values[n] = rule(l, n, l.operands(n))
+		}
+	}
+	if m.image == nil {
+		return nil, fmt.Errorf("%v depends on no image", outputs[0])
+	}
+	for i, n := range outputs {
+		out = append(out, port{outputName(i), float32Type, tensorShape(n)})
+		l.name(l.values[n], outputName(i))
+	}
+	m.encoded = l.encode(in, out)
+	return m, nil
+}
+
+func (l *lowerer) operands(n *graph.Node) []value {
+	in := make([]value, len(n.In))
+	for i, operand := range n.In {
+		if operand != nil {
+			in[i] = l.values[operand]
+		}
+	}
+	return in
+}
+
+// tensorShape is the shape of a node inside a model: that of the node, and [1] for a scalar.
+func tensorShape(n *graph.Node) []int {
+	if len(n.Shape) == 0 {
+		return []int{1}
+	}
+	return n.Shape
+}

@@ -1,0 +1,90 @@
+package onnx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"github.com/klauspost/cpuid/v2"
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+func init() { backends.Register("onnx", open) }
+
+// devices are what Options.Device may name.
+var devices = []string{"cpu"}
+
+type backend struct {
+	library string
+	info    backends.Info
+	closed  atomic.Bool
+}
+
+func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.Device != "" && o.Device != "cpu" {
+		return nil, fmt.Errorf("unknown device %q: this backend has %s", o.Device, strings.Join(devices, ", "))
+	}
+	if o.Threads < 0 {
+		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.NumCPU()
+	}
+	library, err := FindLibrary(o.Library)
+	if err != nil {
+		return nil, err
+	}
+	if err := hold(library); err != nil {
+		return nil, err
+	}
+	return &backend{library: library, info: backends.Info{
+		Backend: "onnx",
+		Device:  "cpu",
+		Library: "ONNX Runtime " + ort.GetVersion(),
+		CPU:     cpuName(),
+		Threads: o.Threads,
+	}}, nil
+}
+
+// cpuName names the processor and its instruction set, as a hypervisor may hide the former.
+func cpuName() string {
+	c := cpuid.CPU
+	name := c.BrandName
+	if name == "" {
+		name = runtime.GOARCH
+	}
+	if level := c.X64Level(); level > 0 {
+		name += fmt.Sprintf(", family %d model %d, x86-64-v%d", c.Family, c.Model, level)
+	}
+	return name
+}
+
+func (b *backend) Info() backends.Info { return b.info }
+
+// Close leaves programs that are still open usable.
+func (b *backend) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	return release()
+}
+
+func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program, error) {
+	if b.closed.Load() {
+		return nil, errors.New("compile: the backend is closed")
+	}
+	p, err := compile(ctx, s, b.library, b.info.Threads)
+	if err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,207 @@
+package onnx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+type program struct {
+	step    *graph.Step
+	state   *state
+	train   *session // nil if the step has none
+	eval    *session // Features
+	project *session // Project
+	rate    *tensor
+	metrics [3]*tensor
+	closed  bool
+}
+
+func compile(ctx context.Context, s *graph.Step, library string, threads int) (_ *program, err error) {
+	if err := hold(library); err != nil {
+		return nil, err
+	}
+	p := &program{step: s}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if p.state, err = newState(s); err != nil {
+		return nil, err
+	}
+	for _, part := range []struct {
+		session **session
+		outputs []*graph.Node
+	}{
+		{&p.train, s.Outputs()},
+		{&p.eval, present(s.Features)},
+		{&p.project, present(s.Project)},
+	} {
+		if len(part.outputs) == 0 {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m, err := lower(s.Graph, part.outputs, standard)
+		if err != nil {
+			return nil, err
+		}
+		if *part.session, err = newSession(m, threads); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range []**tensor{&p.rate, &p.metrics[0], &p.metrics[1], &p.metrics[2]} {
+		if *t, err = newTensor([]int{1}); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func present(n *graph.Node) []*graph.Node {
+	if n == nil {
+		return nil
+	}
+	return []*graph.Node{n}
+}
+
+var errClosed = errors.New("the program is closed")
+
+func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (backends.Metrics, error) {
+	m, err := p.trainStep(ctx, batch, lr)
+	if err != nil {
+		return backends.Metrics{}, fmt.Errorf("step: %w", err)
+	}
+	return m, nil
+}
+
+func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32) (backends.Metrics, error) {
+	if p.closed {
+		return backends.Metrics{}, errClosed
+	}
+	if p.train == nil {
+		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
+	}
+	p.rate.data[0] = lr
+	out := []ort.Value{p.metrics[0].value, p.metrics[1].value, p.metrics[2].value}
+	for _, u := range p.step.Updates {
+		out = append(out, p.state.next(u.Target).value)
+	}
+	if _, err := p.call(ctx, p.train, batch, backends.Train, out); err != nil {
+		return backends.Metrics{}, err
+	}
+	p.state.advance()
+	return backends.Metrics{
+		Loss:     p.metrics[0].data[0],
+		Accuracy: p.metrics[1].data[0],
+		Spread:   p.metrics[2].data[0],
+	}, nil
+}
+
+func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode) (backends.Embeddings, error) {
+	e, err := p.embed(ctx, batch, m)
+	if err != nil {
+		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
+	}
+	return e, nil
+}
+
+func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode) (backends.Embeddings, error) {
+	s := p.eval
+	if m == backends.Train {
+		s = p.project
+	}
+	switch {
+	case p.closed:
+		return backends.Embeddings{}, errClosed
+	case s == nil:
+		return backends.Embeddings{}, errors.New("the compiled step has no such output: it needs Features for mode Eval, Project for mode Train")
+	}
+	shape := s.model.outputs[0].Shape
+	t, err := newTensor(shape)
+	if err != nil {
+		return backends.Embeddings{}, err
+	}
+	defer t.free()
+	rows, err := p.call(ctx, s, batch, m, []ort.Value{t.value})
+	if err != nil {
+		return backends.Embeddings{}, err
+	}
+	return backends.Embeddings{Rows: rows, Dim: shape[1], Data: slices.Clone(t.data[:rows*shape[1]])}, nil
+}
+
+// call runs a session on a batch and the current tensors, and returns the number of views in the batch.
+func (p *program) call(ctx context.Context, s *session, batch arrow.Record, m backends.Mode, out []ort.Value) (rows int, err error) {
+	v, err := newViews(s.model.image, batch, m)
+	if err != nil {
+		return 0, err
+	}
+	defer v.release()
+	in := []ort.Value{v.value}
+	if s.model.rate != nil {
+		in = append(in, p.rate.value)
+	}
+	for _, n := range s.model.tensors {
+		in = append(in, p.state.current(n).value)
+	}
+	return v.rows, s.call(ctx, in, out)
+}
+
+func (p *program) Backward(context.Context, arrow.Record, []float32) error {
+	return fmt.Errorf("backward: %w", backends.ErrUnsupported)
+}
+
+func (p *program) Gradients() (backends.Weights, error) {
+	return nil, fmt.Errorf("gradients: %w", backends.ErrUnsupported)
+}
+
+func (p *program) Update(float32) error { return fmt.Errorf("update: %w", backends.ErrUnsupported) }
+
+func (p *program) Load(w backends.Weights) error {
+	if p.closed {
+		return fmt.Errorf("load: %w", errClosed)
+	}
+	values, err := backends.Match(p.step, w)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	for i, n := range p.step.Tensors() {
+		t := p.state.current(n)
+		clear(t.data)
+		copy(t.data, values[i])
+	}
+	return nil
+}
+
+func (p *program) Save() (backends.Weights, error) {
+	if p.closed {
+		return nil, fmt.Errorf("save: %w", errClosed)
+	}
+	var w backends.Weights
+	for _, n := range p.step.Tensors() {
+		w = append(w, backends.Tensor{Name: n.Name, Shape: slices.Clone(n.Shape), Data: slices.Clone(p.state.current(n).data)})
+	}
+	return w, nil
+}
+
+func (p *program) Close() error {
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	err := errors.Join(p.train.close(), p.eval.close(), p.project.close())
+	p.state.free()
+	for _, t := range []*tensor{p.rate, p.metrics[0], p.metrics[1], p.metrics[2]} {
+		t.free()
+	}
+	return errors.Join(err, release())
+}

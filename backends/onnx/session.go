@@ -1,0 +1,92 @@
+package onnx
+
+import (
+	"context"
+	"fmt"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// A session runs one model.
+type session struct {
+	model *model
+	run   *ort.DynamicAdvancedSession
+}
+
+func newSession(m *model, threads int) (*session, error) {
+	options, err := sessionOptions(threads)
+	if err != nil {
+		return nil, fmt.Errorf("set up ONNX Runtime: %w", err)
+	}
+	defer options.Destroy()
+	in := []string{inputName(m.image)}
+	if m.rate != nil {
+		in = append(in, inputName(m.rate))
+	}
+	for _, n := range m.tensors {
+		in = append(in, inputName(n))
+	}
+	var out []string
+	for i := range m.outputs {
+		out = append(out, outputName(i))
+	}
+	run, err := ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime refuses the model: %w", err)
+	}
+	return &session{m, run}, nil
+}
+
+func sessionOptions(threads int) (*ort.SessionOptions, error) {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	settings := []error{
+		o.SetIntraOpNumThreads(threads),
+		o.SetLogSeverityLevel(ort.LoggingLevelError),
+		// Plans all activations into one block, which for a training step takes twice the memory.
+		o.SetMemPattern(false),
+		// Idle threads that spin take the CPU from the pipeline's workers.
+		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
+		// Would store the zeros that a gradient of pooling starts from in the model.
+		o.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding"),
+	}
+	for _, err := range settings {
+		if err != nil {
+			o.Destroy()
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// call runs the model. The inputs are the views, the rate if the model takes one, and its tensors; the outputs those of the
+// model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's error.
+func (s *session) call(ctx context.Context, in, out []ort.Value) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	options, err := ort.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	defer options.Destroy()
+	terminated := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
+	err = s.run.RunWithOptions(in, out, options)
+	if !stop() {
+		<-terminated // the options must outlive it
+		if err != nil {
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+func (s *session) close() error {
+	if s == nil {
+		return nil
+	}
+	return s.run.Destroy()
+}

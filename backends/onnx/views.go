@@ -1,0 +1,59 @@
+package onnx
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+	"github.com/goclr/goclr/pipeline"
+)
+
+// views are the bytes of a batch as an input of a model. They are those of the record itself, unless it has fewer rows than
+// the model takes.
+type views struct {
+	rows  int
+	value *ort.Tensor[uint8]
+	pin   runtime.Pinner // ONNX Runtime keeps a pointer to the bytes until release
+}
+
+// newViews checks that the batch fits Image node n. In mode Train it must fill it with pairs; in mode Eval it may be smaller,
+// and the rows that it lacks are zero.
+func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error) {
+	bytes, shape, err := pipeline.Views(batch)
+	if err != nil {
+		return nil, err
+	}
+	rows := int(batch.NumRows()) * shape[0]
+	want, height, width := n.Shape[0], n.Shape[2], n.Shape[3]
+	if shape[1] != height || shape[2] != width || shape[3] != 3 {
+		return nil, fmt.Errorf("the batch has views of %dx%dx%d, the model takes %dx%dx3: make views of that size",
+			shape[1], shape[2], shape[3], height, width)
+	}
+	if m == backends.Train && shape[0] != 2 {
+		return nil, fmt.Errorf("the batch has %d views a row, training takes pairs: make the views with pipeline.Pair", shape[0])
+	}
+	if rows > want || rows < want && m == backends.Train {
+		return nil, fmt.Errorf("the batch has %d rows of %d views, the model takes %d views in all: use the batch size it was built for",
+			batch.NumRows(), shape[0], want)
+	}
+	if rows < want {
+		bytes = append(make([]byte, 0, n.Size()), bytes...)[:n.Size()]
+	}
+	v := &views{rows: rows}
+	v.pin.Pin(&bytes[0])
+	v.value, err = ort.NewTensor(ortShape([]int{want, height, width, 3}), bytes)
+	if err != nil {
+		v.pin.Unpin()
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *views) release() {
+	_ = v.value.Destroy() // never fails
+	v.pin.Unpin()
+}
