@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -92,7 +93,7 @@ func newLoop(ctx context.Context, p *Pipeline) *loop {
 func (l *loop) start(from int) {
 	announce := func(int) {}
 	if pre, ok := l.p.source.(Prefetcher); ok {
-		a := newAnnouncer(l.p, pre, from)
+		a := newAnnouncer(l.p, pre)
 		announce = a.reached
 		l.spawn(func() { a.run(l.ctx) })
 	}
@@ -132,8 +133,7 @@ func (l *loop) feed(from int, announce func(step int)) {
 	defer close(l.pending)
 	defer close(l.jobs)
 	p := l.p
-	last := p.order.steps() * p.options.Epochs
-	for n := from; p.options.Epochs == 0 || n < last; n++ {
+	for n := from; n < p.end(); n++ {
 		announce(n)
 		start := time.Now()
 		select {
@@ -153,6 +153,14 @@ func (l *loop) feed(from int, announce func(step int)) {
 		}
 	}
 	l.fed = true
+}
+
+// end is the step after the last one.
+func (p *Pipeline) end() int {
+	if p.options.Epochs == 0 {
+		return math.MaxInt
+	}
+	return p.order.steps() * p.options.Epochs
 }
 
 // newBatch returns batch n, empty.

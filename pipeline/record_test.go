@@ -33,7 +33,9 @@ func firstRecord(t testing.TB, use func(rec arrow.Record)) {
 // wide decodes image i to two rows of three pixels with bytes 20i, 20i+1, ... 20i+17.
 type wide struct{}
 
-func (wide) Shape(pipeline.Shape) (pipeline.Shape, error) { return pipeline.Shape{H: 2, W: 3, C: 3}, nil }
+func (wide) Shape(pipeline.Shape) (pipeline.Shape, error) {
+	return pipeline.Shape{H: 2, W: 3, C: 3}, nil
+}
 
 func (wide) Apply(s *pipeline.Sample) error {
 	m := s.Next(3, 2)
