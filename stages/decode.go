@@ -20,11 +20,12 @@ var (
 	ErrEmpty     = probe.ErrEmpty     // a file of 0 bytes
 	ErrFormat    = probe.ErrFormat    // none of the formats that Decode reads, for example a text file named .jpg
 	ErrTruncated = probe.ErrTruncated // the file stops before the image does
-	ErrCorrupt   = probe.ErrCorrupt   // the file contradicts itself, or libvips could not decode it
+	ErrCorrupt   = probe.ErrCorrupt   // the file contradicts itself, or its pixels could not be decoded
 	ErrTooLarge  = errors.New("the image has too many pixels")
 )
 
-// Decode turns the encoded image of a sample into 8-bit RGB pixels. It reads JPEG, PNG, WebP, GIF and TIFF, by libvips.
+// Decode turns the encoded image of a sample into 8-bit RGB pixels. It reads JPEG, PNG, WebP, GIF and TIFF, by libvips;
+// JPEG and PNG of at most 128 x 128 pixels by Go's standard library, which starts faster.
 //
 //   - The EXIF orientation is applied, so that the image is seen upright.
 //   - Grey, palette, CMYK and 16-bit images become 8-bit RGB. Embedded colour profiles are used for CMYK only.
@@ -44,18 +45,37 @@ func (d Decode) Apply(s *pipeline.Sample) error {
 	if err != nil {
 		return err
 	}
-	m, err := decodeVips(s.Bytes, info)
+	m, err := decode(s.Bytes, info)
 	if err != nil {
 		return err
 	}
-	m.copyTo(s.Next(m.w, m.h).Pix)
+	w, h := m.size()
+	m.writeTo(s.Next(w, h).Pix, s.Scratch(m.scratch()))
 	s.Swap()
 	if info.Orientation > 1 {
-		w, h := upright(info, m.w, m.h)
-		kernel.Orient(s.Next(w, h).Pix, s.Image.Pix, m.w, m.h, info.Orientation)
+		upW, upH := upright(info, w, h)
+		kernel.Orient(s.Next(upW, upH).Pix, s.Image.Pix, w, h, info.Orientation)
 		s.Swap()
 	}
 	return nil
+}
+
+// A picture is a decoded image in the form that its decoder left it in.
+type picture interface {
+	size() (w, h int)
+	// writeTo writes RGB to dst, 3*w*h bytes, laid on white where it is transparent.
+	writeTo(dst, scratch []byte)
+	// scratch is the length of the scratch that writeTo needs.
+	scratch() int
+}
+
+// decode decodes b, whose header says info, without applying the orientation.
+func decode(b []byte, info probe.Info) (picture, error) {
+	m, err := decodeSmall(b, info)
+	if errors.Is(err, errNotSmall) {
+		return decodeVips(b, info)
+	}
+	return m, err
 }
 
 // Shape implements pipeline.Shaper: the input must be encoded, the result has three channels and any size.
@@ -76,11 +96,12 @@ func Check(b []byte, maxPixels int) (w, h int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	m, err := decodeVips(b, info)
+	m, err := decode(b, info)
 	if err != nil {
 		return 0, 0, err
 	}
-	w, h = upright(info, m.w, m.h)
+	w, h = m.size()
+	w, h = upright(info, w, h)
 	return w, h, nil
 }
 

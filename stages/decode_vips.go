@@ -33,16 +33,16 @@ var setupVips = sync.OnceFunc(func() {
 
 // decodeVips decodes b with libvips. bimg hands over encoded images only, so it is asked for the cheapest encoding of raw
 // pixels: TIFF without compression. The orientation is not applied: bimg encodes a turned JPEG anew on the way.
-func decodeVips(b []byte, info probe.Info) (rawImage, error) {
+func decodeVips(b []byte, info probe.Info) (picture, error) {
 	setupVips()
 	tiff, err := bimg.NewImage(b).Process(bimg.Options{Type: bimg.TIFF, NoAutoRotate: true})
 	if err != nil {
-		return rawImage{}, fmt.Errorf("%w: libvips cannot decode this %s file: %s",
+		return nil, fmt.Errorf("%w: libvips cannot decode this %s file: %s",
 			ErrCorrupt, info.Format, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	m, err := parseRaw(tiff)
 	if err != nil {
-		return rawImage{}, fmt.Errorf("libvips gave an unexpected TIFF for this %s file: %w", info.Format, err)
+		return nil, fmt.Errorf("libvips gave an unexpected TIFF for this %s file: %w", info.Format, err)
 	}
 	return m, nil
 }
@@ -85,8 +85,11 @@ func parseRaw(b []byte) (rawImage, error) {
 	return m, nil
 }
 
-// copyTo writes the pixels to dst, 3*w*h bytes, laid on white where they are transparent.
-func (m rawImage) copyTo(dst []byte) {
+func (m rawImage) size() (w, h int) { return m.w, m.h }
+
+func (m rawImage) scratch() int { return 0 }
+
+func (m rawImage) writeTo(dst, _ []byte) {
 	m.tiff.Blocks(tiff.StripOffsets, tiff.StripBytes, func(strip []byte) {
 		if m.alpha {
 			kernel.Flatten(dst, strip)

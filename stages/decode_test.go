@@ -1,0 +1,194 @@
+package stages
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/stages/internal/probe"
+)
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func decodeFile(t testing.TB, b []byte) pipeline.Image {
+	t.Helper()
+	s := pipeline.NewSample(context.Background(), pipeline.Key{})
+	s.Bytes = b
+	if err := (Decode{}).Apply(s); err != nil {
+		t.Fatal(err)
+	}
+	return s.Image
+}
+
+func TestDecode(t *testing.T) {
+	for _, c := range readGolden(t).Decode {
+		t.Run(filepath.Base(c.File), func(t *testing.T) {
+			b := readFile(t, c.File)
+			before := bytes.Clone(b)
+			got, want := decodeFile(t, b), readPNG(t, c.Want)
+			most, mean := distance(t, got, want)
+			t.Logf("largest difference %d, mean %.3f", most, mean)
+			if most > c.Most || mean > max(c.Mean, float64(c.Most)/2) {
+				t.Errorf("differs from Pillow by %d levels at most and %.3f on average, want at most %d and %g", most, mean, c.Most, c.Mean)
+			}
+			if !bytes.Equal(b, before) {
+				t.Error("Decode wrote to Sample.Bytes")
+			}
+			w, h, err := Check(b, 0)
+			if err != nil || w != want.W || h != want.H {
+				t.Errorf("Check gives %d x %d, %v; want %d x %d", w, h, err, want.W, want.H)
+			}
+		})
+	}
+}
+
+// Small images do not reach libvips, so it is tested apart on the same files, those that need turning left out.
+func TestDecodeByVips(t *testing.T) {
+	for _, c := range readGolden(t).Decode {
+		b := readFile(t, c.File)
+		info, err := probe.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Orientation > 1 {
+			continue
+		}
+		m, err := decodeVips(b, info)
+		if err != nil {
+			t.Errorf("%s: %v", c.File, err)
+			continue
+		}
+		w, h := m.size()
+		got := pipeline.Image{W: w, H: h, Pix: make([]byte, 3*w*h)}
+		m.writeTo(got.Pix, make([]byte, m.scratch()))
+		if most, _ := distance(t, got, readPNG(t, c.Want)); most > c.Most {
+			t.Errorf("%s differs from Pillow by %d levels, want at most %d", c.File, most, c.Most)
+		}
+	}
+}
+
+// hugePNG is the beginning of a PNG of side by side pixels: a header, and data that would take ages to inflate.
+func hugePNG(side uint32) []byte {
+	b := []byte("\x89PNG\r\n\x1a\n")
+	chunk := func(kind string, body []byte) {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(body)))
+		from := len(b)
+		b = append(append(b, kind...), body...)
+		b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[from:]))
+	}
+	head := binary.BigEndian.AppendUint32(nil, side)
+	head = binary.BigEndian.AppendUint32(head, side)
+	chunk("IHDR", append(head, 8, 2, 0, 0, 0))
+	chunk("IDAT", []byte("not zlib"))
+	chunk("IEND", nil)
+	return b
+}
+
+// resized returns the JPEG b with another size in its frame header.
+func resized(t *testing.T, b []byte, w, h uint16) []byte {
+	t.Helper()
+	at := bytes.Index(b, []byte{0xff, 0xc0})
+	if at < 0 {
+		t.Fatal("no baseline frame header")
+	}
+	b = bytes.Clone(b)
+	binary.BigEndian.PutUint16(b[at+5:], h)
+	binary.BigEndian.PutUint16(b[at+7:], w)
+	return b
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	jpeg := readFile(t, "decode/large.jpg")
+	flipped := bytes.Clone(readFile(t, "decode/rgb.png"))
+	flipped[len(flipped)/2] ^= 4
+	for _, c := range []struct {
+		name string
+		b    []byte
+		max  int
+		want error
+		says string // what the message must tell the user
+	}{
+		{"nil", nil, 0, ErrEmpty, "0 bytes"},
+		{"zero bytes", []byte{}, 0, ErrEmpty, "0 bytes"},
+		{"text named .jpg", []byte("This is a caption, not a picture."), 0, ErrFormat, `begins with "This is a ca"`},
+		{"one byte", []byte{0xff}, 0, ErrFormat, "begins with"},
+		{"SVG, which bimg would take", []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>`), 0, ErrFormat, "JPEG, PNG"},
+		{"JPEG with nothing behind its first marker", jpeg[:3], 0, ErrTruncated, "JPEG file of 3 bytes"},
+		{"JPEG cut in its header", jpeg[:100], 0, ErrTruncated, "end marker"},
+		{"JPEG cut in its pixels", jpeg[:len(jpeg)/2], 0, ErrTruncated, "end marker"},
+		{"JPEG without its last byte", jpeg[:len(jpeg)-1], 0, ErrTruncated, "end marker"},
+		{"JPEG of 30,000 x 30,000", resized(t, jpeg, 30000, 30000), 0, ErrTooLarge, "30000 x 30000"},
+		{"JPEG of no height", resized(t, jpeg, 200, 0), 0, ErrCorrupt, "200 x 0"},
+		{"PNG of 30,000 x 30,000", hugePNG(30000), 0, ErrTooLarge, "-max-pixels"},
+		{"PNG whose size overflows", hugePNG(1<<32 - 1), 0, ErrTooLarge, "4294967295"},
+		{"over a limit of its own", jpeg, 200*150 - 1, ErrTooLarge, "the limit is 29999"},
+		{"PNG with a flipped bit", flipped, 0, ErrCorrupt, "checksum"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			began := time.Now()
+			s := pipeline.NewSample(context.Background(), pipeline.Key{})
+			s.Bytes = c.b
+			err := Decode{MaxPixels: c.max}.Apply(s)
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("Decode gives %v, want %v saying %q", err, c.want, c.says)
+			}
+			if _, _, checked := Check(c.b, c.max); checked == nil || err == nil || checked.Error() != err.Error() {
+				t.Errorf("Check gives %v, want what Decode gives: %v", checked, err)
+			}
+			if d := time.Since(began); d > 2*time.Second {
+				t.Errorf("took %v", d)
+			}
+		})
+	}
+}
+
+// Every format, cut anywhere, must be refused rather than come out with grey where pixels are missing.
+func TestDecodeRefusesEveryCut(t *testing.T) {
+	for _, name := range []string{"420.jpg", "progressive.jpg", "grey.jpg", "rgb.png", "palette.png", "lossless.webp", "lossy.webp",
+		"alpha.webp", "still.gif", "raw.tiff", "lzw.tiff"} {
+		t.Run(name, func(t *testing.T) {
+			whole := readFile(t, "decode/"+name)
+			// A GIF is whole at the end of its first frame: the trailer behind it is one byte.
+			for n := len(whole) - 2; n > 0; n -= 1 + n/40 {
+				if _, _, err := Check(whole[:n], 0); err == nil {
+					t.Errorf("the first %d of %d bytes pass for an image", n, len(whole))
+				}
+			}
+		})
+	}
+}
+
+// A file that says it is small must not make a decoder take memory or crash, whatever follows.
+func FuzzCheck(f *testing.F) {
+	for _, name := range []string{"420.jpg", "rgb.png", "alpha.webp", "still.gif", "lzw.tiff", "orientation6.jpg"} {
+		f.Add(readFile(f, "decode/"+name))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if w, h, err := Check(b, 1<<16); err == nil && w*h > 1<<16 {
+			t.Errorf("%d x %d pixels pass a limit of %d", w, h, 1<<16)
+		}
+	})
+}
+
+func TestDecodeLimitIsAtMostWhatBimgCanReturn(t *testing.T) {
+	for _, limit := range []int{-1, largestMaxPixels + 1} {
+		if _, err := (Decode{MaxPixels: limit}).Shape(pipeline.Shape{}); err == nil || !strings.Contains(err.Error(), "-max-pixels") {
+			t.Errorf("MaxPixels %d: %v, want an error that names the flag", limit, err)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package stages
+
+import (
+	"math"
+	"testing"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// draws calls f with the generators of n samples.
+func draws(stage string, n int, f func(k pipeline.Key)) {
+	for id := range uint64(n) {
+		f(pipeline.Key{Seed: 20, Stage: stage, ID: id})
+	}
+}
+
+// near fails unless got is within 4 standard errors of p, as the share of n trials.
+func near(t *testing.T, what string, got int, n int, p float64) {
+	t.Helper()
+	share, slack := float64(got)/float64(n), 4*math.Sqrt(p*(1-p)/float64(n))
+	if math.Abs(share-p) > slack {
+		t.Errorf("%s: %.4f of %d draws, want %.4f within %.4f", what, share, n, p, slack)
+	}
+}
+
+// spread fails unless values lie in [lo, hi], reach nearly to both ends and fill every tenth evenly.
+func spread(t *testing.T, what string, values []float64, lo, hi float64) {
+	t.Helper()
+	var tenths [10]int
+	for _, v := range values {
+		if v < lo || v > hi {
+			t.Fatalf("%s: %g is not in [%g, %g]", what, v, lo, hi)
+		}
+		tenths[min(int((v-lo)/(hi-lo)*10), 9)]++
+	}
+	for _, n := range tenths {
+		near(t, what+", one tenth of its range", n, len(values), 0.1)
+	}
+}
+
+func TestProbabilities(t *testing.T) {
+	const n = 20000
+	for _, p := range []float64{0.2, 0.5, 0.8, 1} {
+		var flip, grey, blur, jitter int
+		count := func(on bool, c *int) {
+			if on {
+				*c++
+			}
+		}
+		draws("p", n, func(k pipeline.Key) {
+			count(Flip{P: p}.draw(k.Rand()), &flip)
+			count(Grayscale{P: p}.draw(k.Rand()), &grey)
+			on, _ := GaussianBlur{P: p}.draw(k.Rand())
+			count(on, &blur)
+			count(ColorJitter{P: p, Hue: 0.1}.draw(k.Rand()).on, &jitter)
+		})
+		near(t, "Flip", flip, n, p)
+		near(t, "Grayscale", grey, n, p)
+		near(t, "GaussianBlur", blur, n, p)
+		near(t, "ColorJitter", jitter, n, p)
+	}
+}
+
+func TestJitterRanges(t *testing.T) {
+	const n = 20000
+	c := ColorJitter{P: 0.8, Brightness: 0.4, Contrast: 1.2, Saturation: 0.8, Hue: 0.2}
+	var brightness, contrast, saturation, hue []float64
+	orders := map[[4]int]int{}
+	draws("jitter", n, func(k pipeline.Key) {
+		j := c.draw(k.Rand())
+		brightness, contrast = append(brightness, j.brightness), append(contrast, j.contrast)
+		saturation, hue = append(saturation, j.saturation), append(hue, j.hue)
+		orders[j.order]++
+	})
+	spread(t, "brightness", brightness, 0.6, 1.4)
+	spread(t, "contrast", contrast, 0, 2.2)
+	spread(t, "saturation", saturation, 0.2, 1.8)
+	spread(t, "hue", hue, -0.2, 0.2)
+	if len(orders) != 24 {
+		t.Errorf("%d orders of the four operations, want 24", len(orders))
+	}
+	for o, got := range orders {
+		near(t, "an order of the four operations", got, n, 1./24)
+		if o[0]+o[1]+o[2]+o[3] != 6 {
+			t.Errorf("order %v is no permutation", o)
+		}
+	}
+}
+
+func TestBlurRange(t *testing.T) {
+	var usual, own []float64
+	draws("blur", 20000, func(k pipeline.Key) {
+		_, s := GaussianBlur{P: 0.5}.draw(k.Rand())
+		usual = append(usual, s)
+		_, s = GaussianBlur{P: 0.5, Sigma: [2]float64{3, 5}}.draw(k.Rand())
+		own = append(own, s)
+	})
+	spread(t, "default sigma", usual, 0.1, 2)
+	spread(t, "sigma", own, 3, 5)
+}
+
+func TestCropDistribution(t *testing.T) {
+	const n, w, h = 20000, 2000, 1600 // large, so that rounding to pixels does not show; most draws fit
+	c := RandomResizedCrop{Size: 32, Scale: [2]float64{0.1, 0.5}}
+	var area, logRatio, left, top []float64
+	draws("crop", n, func(k pipeline.Key) {
+		b := c.draw(k.Rand(), w, h)
+		if b.X < 0 || b.Y < 0 || b.W < 1 || b.H < 1 || b.X+b.W > w || b.Y+b.H > h {
+			t.Fatalf("%+v reaches out of %d x %d", b, w, h)
+		}
+		area = append(area, float64(b.W*b.H)/(w*h))
+		logRatio = append(logRatio, math.Log(float64(b.W)/float64(b.H)))
+		left, top = append(left, float64(b.X)/float64(w-b.W)), append(top, float64(b.Y)/float64(h-b.H))
+	})
+	spread(t, "area", area, 0.0995, 0.5005)
+	spread(t, "log of the ratio", logRatio, math.Log(0.7487), math.Log(1.3356))
+	spread(t, "left edge", left, 0, 1)
+	spread(t, "top edge", top, 0, 1)
+}
+
+// The default scale must reach both ends, and crops of a small image its corners.
+func TestCropDefaults(t *testing.T) {
+	smallest, largest := 1.0, 0.0
+	draws("crop", 20000, func(k pipeline.Key) {
+		b := RandomResizedCrop{Size: 32}.draw(k.Rand(), 640, 640)
+		share := float64(b.W*b.H) / (640 * 640)
+		smallest, largest = min(smallest, share), max(largest, share)
+	})
+	if math.Abs(smallest-0.08) > 0.002 || largest < 0.98 {
+		t.Errorf("areas from %.3f to %.3f, want 0.08 to nearly 1", smallest, largest)
+	}
+}
+
+// Where no draw fits, torchvision takes the largest central part of an allowed ratio.
+func TestCropFallback(t *testing.T) {
+	for _, c := range []struct {
+		w, h           int
+		x, y, cw, ch   int
+		lo, hi, sc, sd float64
+	}{
+		{w: 1000, h: 10, x: 493, y: 0, cw: 13, ch: 10, lo: 3. / 4, hi: 4. / 3, sc: 0.9, sd: 1},
+		{w: 10, h: 1000, x: 0, y: 493, cw: 10, ch: 13, lo: 3. / 4, hi: 4. / 3, sc: 0.9, sd: 1},
+		{w: 1, h: 1, x: 0, y: 0, cw: 1, ch: 1, lo: 3. / 4, hi: 4. / 3, sc: 0.08, sd: 0.1},
+	} {
+		crop := RandomResizedCrop{Size: 8, Scale: [2]float64{c.sc, c.sd}, Ratio: [2]float64{c.lo, c.hi}}
+		b := crop.draw(pipeline.Key{Seed: 1}.Rand(), c.w, c.h)
+		if b.X != c.x || b.Y != c.y || b.W != c.cw || b.H != c.ch {
+			t.Errorf("%d x %d: %+v, want %d x %d at (%d, %d)", c.w, c.h, b, c.cw, c.ch, c.x, c.y)
+		}
+	}
+}
