@@ -20,7 +20,8 @@ func TestSubstitutes(t *testing.T) {
 	run := func(src pipeline.Source) [][]row {
 		var batches [][]row
 		o := pipeline.Options{Batch: 16, Epochs: 3, MaxBad: 1}
-		for rec, err := range mustNew(t, src, o, unpack{Size: 2}, pipeline.Pair(noise{Most: 9})).Batches(context.Background(), 0) {
+		p := mustNew(t, src, o, unpack{Size: 2}, pipeline.Pair(noise{Most: 9}))
+		for rec, err := range p.Batches(context.Background(), 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +126,10 @@ func TestMaxBad(t *testing.T) {
 		{"one in the first batch", 0, func(i int) bool { return i == 3 }, 200, ""},
 		{"one, none allowed", -1, func(i int) bool { return i == 25 }, 2, "allows none: sample 25"},
 		{"ten in the first hundred", 0, func(i int) bool { return i < 100 && i%11 == 0 }, 200, ""},
-		{"eleven in the first hundred", 0, func(i int) bool { return i < 101 && i%9 == 3 && i != 3 || i == 0 }, 9, "11 of 111 samples are bad"},
+		{
+			"eleven in the first hundred", 0, func(i int) bool { return i < 101 && i%9 == 3 && i != 3 || i == 0 }, 9,
+			"11 of 111 samples are bad",
+		},
 		{"2% all along", 0, func(i int) bool { return i%50 == 7 }, 50, "11 of 521 samples are bad"},
 		{"2% all along, 3% allowed", 0.03, func(i int) bool { return i%50 == 7 }, 200, ""},
 	} {
@@ -162,7 +166,8 @@ func TestAllBad(t *testing.T) {
 		text   string
 	}{{0.5, "of 512 samples are bad"}, {1, "no substitute is left"}} {
 		o := pipeline.Options{Batch: 16, MaxBad: c.maxBad}
-		p := mustNew(t, broken{counting{100_000}, func(int) bool { return true }}, o, unpack{Size: 1}, pipeline.Pair(mirror{}))
+		src := broken{counting{100_000}, func(int) bool { return true }}
+		p := mustNew(t, src, o, unpack{Size: 1}, pipeline.Pair(mirror{}))
 		var got error
 		for rec, err := range p.Batches(context.Background(), 0) {
 			if rec != nil {

@@ -83,7 +83,8 @@ func ExampleSource() {
 // views, on any machine and with any number of workers.
 func ExampleStage() {
 	src := Letters{"abc", "def", "ghi", "jkl"}
-	p, err := pipeline.New(src, pipeline.Options{Batch: 2, Epochs: 1, Ordered: true, Seed: 2}, Pixel{}, pipeline.Pair(Shout{P: 0.5}))
+	o := pipeline.Options{Batch: 2, Epochs: 1, Ordered: true, Seed: 2}
+	p, err := pipeline.New(src, o, Pixel{}, pipeline.Pair(Shout{P: 0.5}))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -106,7 +107,8 @@ func ExampleStageFunc() {
 		p[0], p[2] = p[2], p[0]
 		return nil
 	})
-	p, err := pipeline.New(Letters{"abc", "def"}, pipeline.Options{Batch: 2, Epochs: 1, Ordered: true}, Pixel{}, pipeline.Named("Reverse", reverse))
+	o := pipeline.Options{Batch: 2, Epochs: 1, Ordered: true}
+	p, err := pipeline.New(Letters{"abc", "def"}, o, Pixel{}, pipeline.Named("Reverse", reverse))
 	if err != nil {
 		log.Fatal(err)
 	}

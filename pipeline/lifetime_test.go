@@ -19,6 +19,7 @@ func TestNothingOutlivesTheLoop(t *testing.T) {
 		time.Sleep(20 * time.Microsecond)
 		return nil
 	}))
+	spoilt := broken{counting{100}, func(i int) bool { return i%5 == 0 }}
 	for _, c := range []struct {
 		name string
 		src  pipeline.Source
@@ -78,7 +79,7 @@ func TestNothingOutlivesTheLoop(t *testing.T) {
 			defer cancel()
 			wantOneError(t, p, ctx, context.DeadlineExceeded, nil)
 		}},
-		{"too many bad samples", broken{counting{100}, func(i int) bool { return i%5 == 0 }}, func(t *testing.T, p *pipeline.Pipeline) {
+		{"too many bad samples", spoilt, func(t *testing.T, p *pipeline.Pipeline) {
 			wantOneError(t, p, context.Background(), errInjected, nil)
 		}},
 		{"negative step", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
@@ -151,7 +152,8 @@ func TestRetainedRecord(t *testing.T) {
 func TestPrefetchBoundsMemory(t *testing.T) {
 	const prefetch, block = 3, 64 + 64 + 8*12 + 32
 	mem := &peak{Allocator: memory.NewGoAllocator()}
-	p := mustNew(t, counting{1000}, pipeline.Options{Batch: 8, Epochs: 1, Prefetch: prefetch, Allocator: memory.NewCheckedAllocator(mem)}, unpack{Size: 2})
+	o := pipeline.Options{Batch: 8, Epochs: 1, Prefetch: prefetch, Allocator: mem}
+	p := mustNew(t, counting{1000}, o, unpack{Size: 2})
 	for range p.Batches(context.Background(), 0) {
 		time.Sleep(50 * time.Microsecond)
 	}
@@ -170,3 +172,30 @@ func TestAllocatorPanics(t *testing.T) {
 type full struct{ memory.Allocator }
 
 func (full) Allocate(int) []byte { panic(errInjected) }
+
+// Ranks share the tail of an evaluation set too; one that has no row of it yields an empty record, so that all ranks make
+// the same number of batches.
+func TestRanksShareTail(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	var seen []uint64
+	for rank := range 4 {
+		o := pipeline.Options{Batch: 4, World: 4, Rank: rank, Epochs: 1, KeepTail: true, Ordered: true, Allocator: mem}
+		batches := 0
+		for rec, err := range mustNew(t, counting{5}, o, unpack{Size: 2}).Batches(context.Background(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rows(t, rec) {
+				seen = append(seen, r.id)
+			}
+			batches++
+		}
+		if batches != 2 {
+			t.Errorf("rank %d has %d batches, want 2", rank, batches)
+		}
+	}
+	if !slices.Equal(seen, []uint64{0, 1, 2, 3, 4}) {
+		t.Errorf("the ranks have images %v", seen)
+	}
+}

@@ -10,7 +10,9 @@ import (
 
 func TestNewRefuses(t *testing.T) {
 	src := counting{100}
-	decode := []pipeline.Stage{unpack{Size: 2}}
+	type stages = []pipeline.Stage
+	ten := pipeline.Options{Batch: 10}
+	decode := stages{unpack{Size: 2}}
 	double := pipeline.StageFunc(func(*pipeline.Sample) error { return nil })
 	var noPointer *pointerStage
 	var noFunc pipeline.StageFunc
@@ -18,7 +20,7 @@ func TestNewRefuses(t *testing.T) {
 		name   string
 		src    pipeline.Source
 		o      pipeline.Options
-		stages []pipeline.Stage
+		stages stages
 		text   string
 	}{
 		{"no source", nil, pipeline.Options{}, decode, "the source is nil"},
@@ -31,29 +33,53 @@ func TestNewRefuses(t *testing.T) {
 		{"negative prefetch", src, pipeline.Options{Batch: 1, Prefetch: -2}, decode, "Options.Prefetch is -2"},
 		{"negative world", src, pipeline.Options{Batch: 1, World: -2}, decode, "Options.World is -2"},
 		{"negative rank", src, pipeline.Options{Batch: 1, Rank: -2}, decode, "Options.Rank is -2"},
-		{"world does not divide", src, pipeline.Options{Batch: 10, World: 4}, decode, "Batch 10 is not divisible by Options.World 4"},
-		{"rank too large", src, pipeline.Options{Batch: 10, World: 2, Rank: 2}, decode, "Options.Rank is 2, but Options.World is 2"},
+		{
+			"world does not divide", src, pipeline.Options{Batch: 10, World: 4}, decode,
+			"Batch 10 is not divisible by Options.World 4",
+		},
+		{
+			"rank too large", src, pipeline.Options{Batch: 10, World: 2, Rank: 2}, decode,
+			"Options.Rank is 2, but Options.World is 2",
+		},
 		{"percent for fraction", src, pipeline.Options{Batch: 10, MaxBad: 5}, decode, "Options.MaxBad is 5"},
 		{"MaxBad not a number", src, pipeline.Options{Batch: 10, MaxBad: math.NaN()}, decode, "Options.MaxBad is NaN"},
-		{"no stage", src, pipeline.Options{Batch: 10}, nil, "end with an encoded image"},
-		{"no decoder", src, pipeline.Options{Batch: 10}, []pipeline.Stage{mirror{}}, "end with an encoded image"},
-		{"no fixed size", src, pipeline.Options{Batch: 10}, []pipeline.Stage{anySize{}}, "end with an image of any size"},
-		{"two decoders", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, mirror{}, unpack{2}}, "stage unpack#2: unpack needs an encoded image, got 2x2x3"},
-		{"two decoders, one in a pair", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, pipeline.Pair(unpack{2})}, "view 1: stage unpack#2: unpack needs"},
-		{"views differ", src, pipeline.Options{Batch: 10}, []pipeline.Stage{pipeline.PairOf([]pipeline.Stage{unpack{2}}, []pipeline.Stage{unpack{3}})}, "view 1 ends as 2x2x3, view 2 as 3x3x3"},
-		{"too large a view", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{1 << 15}}, "more than 2^31"},
-		{"nil stage", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, nil}, "stage 2: it is nil"},
-		{"nil pointer", src, pipeline.Options{Batch: 10}, []pipeline.Stage{noPointer}, "stage 1: it is a nil *pipeline_test.pointerStage"},
-		{"nil func", src, pipeline.Options{Batch: 10}, []pipeline.Stage{pipeline.Named("F", noFunc)}, "stage 1: it is a nil pipeline.StageFunc"},
-		{"named nil", src, pipeline.Options{Batch: 10}, []pipeline.Stage{pipeline.Named("F", nil)}, "stage 1: it is nil"},
-		{"func without name", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, double}, "stage 2: a StageFunc has no name"},
-		{"type without name", src, pipeline.Options{Batch: 10}, []pipeline.Stage{struct{ unpack }{unpack{2}}}, "has no name; wrap it"},
-		{"empty name", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, pipeline.Named("", double)}, `the name ""`},
-		{"number in name", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, pipeline.Named("a#2", double)}, `the name "a#2"`},
-		{"pair not last", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, pipeline.Pair(mirror{}), mirror{}}, "stage 2: a Pair must be the last stage"},
-		{"pair in pair", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, pipeline.Pair(pipeline.Pair(mirror{}))}, "view 1: stage 1: a Pair must be the last"},
-		{"named pair", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, pipeline.Named("P", pipeline.Pair(mirror{}))}, "stage 2: a Pair must be the last"},
-		{"endless field", src, pipeline.Options{Batch: 10}, []pipeline.Stage{unpack{2}, endless()}, "stage pointerStage: field Next"},
+		{"no stage", src, ten, nil, "end with an encoded image"},
+		{"no decoder", src, ten, stages{mirror{}}, "end with an encoded image"},
+		{"no fixed size", src, ten, stages{anySize{}}, "end with an image of any size"},
+		{
+			"two decoders", src, ten, stages{unpack{2}, mirror{}, unpack{2}},
+			"stage unpack#2: unpack needs an encoded image, got 2x2x3",
+		},
+		{
+			"two decoders, one in a pair", src, ten, stages{unpack{2}, pipeline.Pair(unpack{2})},
+			"view 1: stage unpack#2: unpack needs",
+		},
+		{
+			"views differ", src, ten, stages{pipeline.PairOf(stages{unpack{2}}, stages{unpack{3}})},
+			"view 1 ends as 2x2x3, view 2 as 3x3x3",
+		},
+		{"too large a view", src, ten, stages{unpack{1 << 15}}, "more than 2^31"},
+		{"nil stage", src, ten, stages{unpack{2}, nil}, "stage 2: it is nil"},
+		{"nil pointer", src, ten, stages{noPointer}, "stage 1: it is a nil *pipeline_test.pointerStage"},
+		{"nil func", src, ten, stages{pipeline.Named("F", noFunc)}, "stage 1: it is a nil pipeline.StageFunc"},
+		{"named nil", src, ten, stages{pipeline.Named("F", nil)}, "stage 1: it is nil"},
+		{"func without name", src, ten, stages{unpack{2}, double}, "stage 2: a StageFunc has no name"},
+		{"type without name", src, ten, stages{struct{ unpack }{unpack{2}}}, "has no name; wrap it"},
+		{"empty name", src, ten, stages{unpack{2}, pipeline.Named("", double)}, `the name ""`},
+		{"number in name", src, ten, stages{unpack{2}, pipeline.Named("a#2", double)}, `the name "a#2"`},
+		{
+			"pair not last", src, ten, stages{unpack{2}, pipeline.Pair(mirror{}), mirror{}},
+			"stage 2: a Pair must be the last stage",
+		},
+		{
+			"pair in pair", src, ten, stages{unpack{2}, pipeline.Pair(pipeline.Pair(mirror{}))},
+			"view 1: stage 1: a Pair must be the last",
+		},
+		{
+			"named pair", src, ten, stages{unpack{2}, pipeline.Named("P", pipeline.Pair(mirror{}))},
+			"stage 2: a Pair must be the last",
+		},
+		{"endless field", src, ten, stages{unpack{2}, endless()}, "stage pointerStage: field Next"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := pipeline.New(c.src, c.o, c.stages...)

@@ -52,7 +52,8 @@ func tunedStage() *tuned {
 
 func TestPlanAsJSON(t *testing.T) {
 	p := mustNew(t, library{counting{100}, "crc:1234"}, planOptions(), unpack{Size: 2}, versioned{"8.1"},
-		pipeline.Named("Tuned", tunedStage()), pipeline.PairOf([]pipeline.Stage{mirror{}}, []pipeline.Stage{noise{Most: 3}, noise{Most: 4}}))
+		pipeline.Named("Tuned", tunedStage()),
+		pipeline.PairOf([]pipeline.Stage{mirror{}}, []pipeline.Stage{noise{Most: 3}, noise{Most: 4}}))
 	text, err := json.Marshal(p.Plan())
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func TestPlanDiff(t *testing.T) {
 		{"new stage", func(p *parts) { p.stages = append(p.stages, mirror{}) }, "stage 4, mirror, is new"},
 		{"stage gone", func(p *parts) { p.stages = p.stages[:2] }, "stage 3, versioned, is gone"},
 		{"no pair", func(p *parts) { p.views = nil }, "number of views is 1, was 2"},
-		{"in the views", func(p *parts) { p.views = []pipeline.Stage{noise{Most: 8}} }, "view 1: stage 1, noise: Most is 8, was 9"},
+		{"in a view", func(p *parts) { p.views = []pipeline.Stage{noise{Most: 8}} }, "view 1: stage 1, noise: Most is 8, was 9"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			build := func(change func(*parts)) pipeline.Plan {

@@ -40,7 +40,8 @@ func TestViewsBeginAlike(t *testing.T) {
 func TestDecodeInsidePair(t *testing.T) {
 	run := func(stages ...pipeline.Stage) string {
 		d := newDigest()
-		for rec, err := range mustNew(t, counting{40}, pipeline.Options{Batch: 8, Epochs: 1}, stages...).Batches(context.Background(), 0) {
+		p := mustNew(t, counting{40}, pipeline.Options{Batch: 8, Epochs: 1}, stages...)
+		for rec, err := range p.Batches(context.Background(), 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +60,8 @@ func TestViewsEpochsSeedsDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for seed := range uint64(2) {
 		o := pipeline.Options{Batch: 4, Epochs: 2, Seed: seed, Ordered: true}
-		for rec, err := range mustNew(t, counting{4}, o, unpack{Size: 4}, pipeline.Pair(noise{Most: 200})).Batches(context.Background(), 0) {
+		p := mustNew(t, counting{4}, o, unpack{Size: 4}, pipeline.Pair(noise{Most: 200}))
+		for rec, err := range p.Batches(context.Background(), 0) {
 			if err != nil {
 				t.Fatal(err)
 			}

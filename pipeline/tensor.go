@@ -33,7 +33,8 @@ const tensorName = "arrow.fixed_shape_tensor"
 
 func init() {
 	// Fails only where the program has registered a type of that name itself, which then serves its readers.
-	_ = arrow.RegisterExtensionType(&TensorType{ExtensionBase: arrow.ExtensionBase{Storage: arrow.FixedSizeListOf(1, arrow.PrimitiveTypes.Uint8)}})
+	storage := arrow.FixedSizeListOf(1, arrow.PrimitiveTypes.Uint8)
+	_ = arrow.RegisterExtensionType(&TensorType{ExtensionBase: arrow.ExtensionBase{Storage: storage}})
 }
 
 // NewTensorType returns the type of tensors with elements of type value. dims names the dimensions; it may be nil.
