@@ -6,9 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +84,51 @@ func TestDecodeByVips(t *testing.T) {
 			t.Errorf("%s differs from Pillow by %d levels, want at most %d", c.File, most, c.Most)
 		}
 	}
+}
+
+// Pillow cannot write 16-bit colour, so the standard library does.
+func TestDecodeDeepColour(t *testing.T) {
+	m := image.NewNRGBA64(image.Rect(0, 0, 3, 2))
+	m.SetNRGBA64(0, 0, color.NRGBA64{R: 0xffff, G: 0x8080, B: 0x0101, A: 0xffff})
+	m.SetNRGBA64(1, 0, color.NRGBA64{R: 0x4040, G: 0x4040, B: 0xffff, A: 0x8080})
+	m.SetNRGBA64(2, 1, color.NRGBA64{R: 0x1010, G: 0x2020, B: 0x3030, A: 0x0101})
+	var file bytes.Buffer
+	if err := png.Encode(&file, m); err != nil {
+		t.Fatal(err)
+	}
+	want := []byte{255, 128, 1, 159, 159, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 254, 254, 254}
+	if most, _ := distance(t, decodeFile(t, file.Bytes()), pipeline.Image{W: 3, H: 2, Pix: want}); most > 1 {
+		t.Errorf("got %v, want %v", decodeFile(t, file.Bytes()).Pix, want)
+	}
+}
+
+// Many workers decode at once, by both decoders, and must not disturb each other.
+func TestDecodeConcurrently(t *testing.T) {
+	t.Parallel()
+	cases := readGolden(t).Decode
+	want := make([]pipeline.Image, len(cases))
+	for i, c := range cases {
+		want[i] = decodeFile(t, readFile(t, c.File))
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			s := pipeline.NewSample(context.Background(), pipeline.Key{})
+			for i, c := range cases {
+				b, err := os.ReadFile(filepath.Join("testdata", c.File))
+				if err == nil {
+					s.Bytes = b
+					err = Decode{}.Apply(s)
+				}
+				if err != nil || !bytes.Equal(s.Image.Pix, want[i].Pix) {
+					t.Errorf("%s: other pixels than alone, or %v", c.File, err)
+				}
+			}
+		}()
+	}
+	group.Wait()
 }
 
 // hugePNG is the beginning of a PNG of side by side pixels: a header, and data that would take ages to inflate.
