@@ -63,7 +63,8 @@ func (p pixels) reversed() pixels {
 	return p
 }
 
-// record makes the Arrow record of the pixels. When the test ends the record is released, and no memory of it may be held.
+// record makes the Arrow record of the pixels. When the test ends the record is released, and no memory of it may be
+// held.
 func (p pixels) record(t *testing.T) arrow.Record {
 	t.Helper()
 	tensor, err := pipeline.NewTensorType(arrow.PrimitiveTypes.Uint8, []int{p.views, p.h, p.w, p.c}, nil)

@@ -19,8 +19,8 @@ func operations() []operation {
 func one(n *graph.Node) []*graph.Node { return []*graph.Node{n} }
 
 func leaves() []operation {
-	named := func(make func(b *builder) *graph.Node) func(b *builder) []*graph.Node {
-		return func(b *builder) []*graph.Node { return one(b.hold(make(b), b.random.NormFloat64)) }
+	named := func(add func(b *builder) *graph.Node) func(b *builder) []*graph.Node {
+		return func(b *builder) []*graph.Node { return one(b.hold(add(b), b.random.NormFloat64)) }
 	}
 	return []operation{
 		{graph.OpImage, "", func(b *builder) []*graph.Node { return one(b.image()) }},

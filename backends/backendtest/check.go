@@ -72,7 +72,8 @@ func embed(t *testing.T, p backends.Program, pix pixels, m backends.Mode) backen
 	return e
 }
 
-// near checks that got is want, each element to within tolerance times the largest of want (or 1, where want is all zero).
+// near checks that got is want, each element to within tolerance times the largest of want (or 1, where want is all
+// zero).
 func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {

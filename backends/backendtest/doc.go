@@ -8,11 +8,11 @@
 //   - a backends.Backend, whose Compile turns a graph.Step into what the library beneath can run;
 //   - a backends.Program, which owns the weights and runs Step and Embed.
 //
-// Compile needs no knowledge of the model. graph.Graph.Reach lists the nodes that a result needs, in an order in which they
-// can be computed; the comment of the constructor of each operation in package graph says what it means, and package
-// reference, some 800 lines, shows a whole backend. A step is computed from the values before it: write what Step.Updates
-// say only when all of it is known, so that an error or a cancelled context leaves the weights as they were.
-// backends.Match does the checks of Load, and pipeline.Views reads a record.
+// Compile needs no knowledge of the model. graph.Graph.Reach lists the nodes that a result needs, in an order in
+// which they can be computed; the comment of the constructor of each operation in package graph says what it means,
+// and package reference, some 800 lines, shows a whole backend. A step is computed from the values before it: write
+// what Step.Updates say only when all of it is known, so that an error or a cancelled context leaves the weights as
+// they were. backends.Match does the checks of Load, and pipeline.Views reads a record.
 //
 // Then run the suite:
 //
@@ -28,12 +28,13 @@
 //
 // # What it tests
 //
-// Group Operations computes each operation on random tensors of several shapes and compares the result with that of package
-// reference. A program shows nothing but its weights, so each case is a step whose operands are weights, and whose updates
-// copy the result into a weight that Save returns. Start with go test -run 'TestConformance/Operations/Conv$'.
+// Group Operations computes each operation on random tensors of several shapes and compares the result with that of
+// package reference. A program shows nothing but its weights, so each case is a step whose operands are weights, and
+// whose updates copy the result into a weight that Save returns. Start with go test -run
+// 'TestConformance/Operations/Conv$'.
 //
-// The other groups take a small residual network through everything that a Program promises: gradients and training steps
-// agree with reference, a fixed batch is learned, equal steps give equal bits, saved weights continue to the bit, features
-// depend on their own image only, wrong batches and weights are errors that change nothing, and records are not held after
-// a call.
+// The other groups take a small residual network through everything that a Program promises: gradients and training
+// steps agree with reference, a fixed batch is learned, equal steps give equal bits, saved weights continue to the
+// bit, features depend on their own image only, wrong batches and weights are errors that change nothing, and records
+// are not held after a call.
 package backendtest

@@ -1,9 +1,9 @@
 package backendtest
 
 import (
-	"fmt"
 	"math"
 	"slices"
+	"testing"
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
@@ -119,25 +119,23 @@ func (n *network) parameter(name string, shape ...int) *graph.Node {
 	return p
 }
 
-// share returns the tensor of that name, which it makes and fills at the first call.
-func (n *network) share(name string, make func(name string) *graph.Node, draw func() float64) *graph.Node {
+// share returns the tensor of that name, which it adds and fills at the first call.
+func (n *network) share(name string, add func(name string) *graph.Node, draw func() float64) *graph.Node {
 	if n.named[name] == nil {
-		n.named[name] = n.hold(make(name), draw)
+		n.named[name] = n.hold(add(name), draw)
 	}
 	return n.named[name]
 }
 
 // gradientStep is the network's step with other updates: they keep the gradients, in tensors gradient/<parameter>.
 func gradientStep(seed uint64) (*graph.Step, backends.Weights) {
-	s, w, n := newNetwork(seed)
-	w = slices.Clone(w)
+	s, _, n := newNetwork(seed)
 	s.Updates = nil
 	for i, g := range n.Grad(s.Loss, n.parameters) {
-		target := n.State("gradient/"+n.parameters[i].Name, g.Shape...)
-		w = append(w, backends.Tensor{Name: target.Name, Shape: target.Shape, Data: make([]float32, target.Size())})
+		target := n.hold(n.State("gradient/"+n.parameters[i].Name, g.Shape...), func() float64 { return 0 })
 		s.Updates = append(s.Updates, graph.Update{Target: target, Value: g})
 	}
-	return s, w
+	return s, n.weights
 }
 
 // with returns a copy of the weights in which one tensor is replaced; without leaves it out.
@@ -149,10 +147,12 @@ func without(w backends.Weights, name string) backends.Weights {
 	return slices.DeleteFunc(slices.Clone(w), func(t backends.Tensor) bool { return t.Name == name })
 }
 
-func find(w backends.Weights, name string) backends.Tensor {
-	t, ok := w.Find(name)
+// find returns the tensor of that name, which must be there.
+func find(t *testing.T, w backends.Weights, name string) backends.Tensor {
+	t.Helper()
+	tensor, ok := w.Find(name)
 	if !ok {
-		panic(fmt.Sprintf("backendtest: the network has no tensor %q", name))
+		t.Fatalf("there is no tensor %q", name)
 	}
-	return t
+	return tensor
 }

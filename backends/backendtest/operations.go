@@ -86,14 +86,14 @@ func (b *builder) running(features int) *graph.Node {
 	return b.Stack(b.operand(features), variance)
 }
 
-// step makes a Step whose updates copy the given nodes into tensors result0, result1, and so on; their values are read with
-// Save. The loss is there because a step has one.
+// step makes a Step whose updates copy the given nodes into tensors result0, result1, and so on; their values are
+// read with Save. The loss is there because a step has one.
 func (b *builder) step(results ...*graph.Node) *graph.Step {
 	z := b.L2Normalize(b.AvgPool(b.image()))
 	s := &graph.Step{Graph: &b.Graph, Loss: b.NTXent(z, 0.5), Accuracy: b.PairAccuracy(z), Spread: b.Spread(z), Project: z}
 	for i, n := range results {
 		target := b.State(fmt.Sprintf("result%d", i), n.Shape...)
-		b.weights = append(b.weights, backends.Tensor{Name: target.Name, Shape: target.Shape, Data: make([]float32, target.Size())})
+		b.hold(target, func() float64 { return 0 })
 		s.Updates = append(s.Updates, graph.Update{Target: target, Value: n})
 	}
 	return s
@@ -112,9 +112,7 @@ func testOperations(t *testing.T, s *suite) {
 			gotWeights, wantWeights := save(t, got), save(t, want)
 			for i, n := range results {
 				name := fmt.Sprintf("result%d", i)
-				g, _ := gotWeights.Find(name)
-				w, _ := wantWeights.Find(name)
-				near(t, n.String(), g.Data, w.Data, b.slack*s.tolerance)
+				near(t, n.String(), find(t, gotWeights, name).Data, find(t, wantWeights, name).Data, b.slack*s.tolerance)
 			}
 		})
 	}
@@ -130,8 +128,6 @@ func testUpdatesReadOldValues(t *testing.T, s *suite) {
 	step(t, p, pairs(1, 2, 2, 3), 1)
 	w := save(t, p)
 	for _, c := range []struct{ now, before *graph.Node }{{x, y}, {y, x}, {kept, kept}} {
-		got, _ := w.Find(c.now.Name)
-		want, _ := b.weights.Find(c.before.Name)
-		near(t, c.now.Name, got.Data, want.Data, 0)
+		near(t, c.now.Name, find(t, w, c.now.Name).Data, find(t, b.weights, c.before.Name).Data, 0)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// TestEveryOperationHasACase reads the operations from the source of package graph, so that a new one cannot be forgotten.
+// TestEveryOperationHasACase reads the operations from the source of package graph, so that a new one cannot be
+// forgotten.
 func TestEveryOperationHasACase(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../graph/op.go", nil, 0)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 
 // Options say what is expected of a backend.
 type Options struct {
-	// Tolerance is the largest error that an element of a result may have, relative to the largest element of that result.
-	// Where float32 itself loses more, a test allows a stated multiple. The default is 1e-5, which suits float32 arithmetic.
+	// Tolerance is the largest error that an element of a result may have, relative to the largest element of that
+	// result. Where float32 itself loses more, a test allows a stated multiple. The default is 1e-5, which suits float32
+	// arithmetic.
 	Tolerance float64
 }
 

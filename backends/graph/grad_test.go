@@ -35,14 +35,14 @@ func (n *network) param(shape ...int) *graph.Node {
 	return p
 }
 
-// pooled turns images into vectors, in a way that gives each element a gradient of its own: that of AvgPool alone is the same
-// for all elements of a channel, and hides errors.
+// pooled turns images into vectors, in a way that gives each element a gradient of its own: that of AvgPool alone is
+// the same for all elements of a channel, and hides errors.
 func (n *network) pooled(x *graph.Node) *graph.Node {
 	return n.AvgPool(n.ReLU(x))
 }
 
-// gradientCases each compute vectors z [rows, F], which a loss then compares. Together they take each gradient rule through
-// all its branches.
+// gradientCases each compute vectors z [rows, F], which a loss then compares. Together they take each gradient rule
+// through all its branches.
 var gradientCases = []struct {
 	op    graph.Op
 	name  string

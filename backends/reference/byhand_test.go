@@ -9,7 +9,8 @@ import (
 	"github.com/goclr/goclr/backends/reference"
 )
 
-// TestByHand checks the operations that are too simple for golden.json, and corners of others, against values worked out by hand.
+// TestByHand checks the operations that are too simple for golden.json, and corners of others, against values worked
+// out by hand.
 func TestByHand(t *testing.T) {
 	zero := []float64{0, 0}
 	for _, c := range []struct {

@@ -44,8 +44,8 @@ func l2NormalizeGrad(n *graph.Node, in [][]float64, out []float64) {
 	}
 }
 
-// similarities returns dot(z[i], z[j])/temperature for all pairs of rows; that of a row with itself is -Inf, so that it takes no
-// part in a maximum or a softmax.
+// similarities returns dot(z[i], z[j])/temperature for all pairs of rows; that of a row with itself is -Inf, so that
+// it takes no part in a maximum or a softmax.
 func similarities(z [][]float64, temperature float64) [][]float64 {
 	s := make([][]float64, len(z))
 	for i := range z {
@@ -76,8 +76,8 @@ func logSumExp(s []float64) float64 {
 	return largest + math.Log(sum)
 }
 
-// ntXentGrad: with p[i][j] the softmax of row i, similarity i,j has the gradient (p[i][j] - [j is the positive of i]) / N, and
-// each similarity pulls on both of its rows.
+// ntXentGrad: with p[i][j] the softmax of row i, similarity i,j has the gradient (p[i][j] - [j is the positive of i])
+// / N, and each similarity pulls on both of its rows.
 func ntXentGrad(n *graph.Node, in [][]float64, out []float64) {
 	z, dz := vectors(n.Shape, in[0]), vectors(n.Shape, out)
 	for i, s := range similarities(z, n.Attr.Temperature) {

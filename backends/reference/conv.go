@@ -6,8 +6,9 @@ func conv(n *graph.Node, in [][]float64, out []float64) {
 	x, w := in[0], in[1]
 	g := geometry(n.In[0].Shape, n.Shape, n.Attr)
 	g.rows(func(xi, wi, yi, count int) {
+		weight := w[wi]
 		for i := range count {
-			out[yi+i] += x[xi+i*g.stride] * w[wi]
+			out[yi+i] += x[xi+i*g.stride] * weight
 		}
 	})
 }
@@ -16,8 +17,9 @@ func convGradInput(n *graph.Node, in [][]float64, out []float64) {
 	dy, w := in[0], in[1]
 	g := geometry(n.Shape, n.In[0].Shape, n.Attr)
 	g.rows(func(xi, wi, yi, count int) {
+		weight := w[wi]
 		for i := range count {
-			out[xi+i*g.stride] += dy[yi+i] * w[wi]
+			out[xi+i*g.stride] += dy[yi+i] * weight
 		}
 	})
 }
@@ -26,9 +28,11 @@ func convGradFilter(n *graph.Node, in [][]float64, out []float64) {
 	x, dy := in[0], in[1]
 	g := geometry(n.In[0].Shape, n.In[1].Shape, n.Attr)
 	g.rows(func(xi, wi, yi, count int) {
+		sum := 0.0
 		for i := range count {
-			out[wi] += x[xi+i*g.stride] * dy[yi+i]
+			sum += x[xi+i*g.stride] * dy[yi+i]
 		}
+		out[wi] += sum
 	})
 }
 
@@ -43,8 +47,8 @@ func geometry(x, y []int, a graph.Attr) convGeometry {
 	return convGeometry{x[0], x[1], x[2], x[3], y[1], y[2], y[3], a.Kernel, a.Stride, a.Pad}
 }
 
-// rows calls f for each row of y and each element of the filters that reaches it: count elements of y from yi on meet element wi
-// of w and the elements of x at xi, xi+stride, and so on. Elements that meet padding are left out.
+// rows calls f for each row of y and each element of the filters that reaches it: count elements of y from yi on meet
+// element wi of w and the elements of x at xi, xi+stride, and so on. Elements that meet padding are left out.
 func (g convGeometry) rows(f func(xi, wi, yi, count int)) {
 	for n := range g.images {
 		for o := range g.filters {
@@ -52,14 +56,12 @@ func (g convGeometry) rows(f func(xi, wi, yi, count int)) {
 				for ky := range g.k {
 					for kx := range g.k {
 						wi := ((o*g.channels+c)*g.k+ky)*g.k + kx
-						first, last := inside(kx-g.pad, g.stride, g.width, g.colsOut)
-						for i := range g.rowsOut {
-							yIn := i*g.stride + ky - g.pad
-							if yIn < 0 || yIn >= g.height || first >= last {
-								continue
-							}
-							xi := ((n*g.channels+c)*g.height+yIn)*g.width + first*g.stride + kx - g.pad
-							f(xi, wi, ((n*g.filters+o)*g.rowsOut+i)*g.colsOut+first, last-first)
+						top, bottom := inside(ky-g.pad, g.stride, g.height, g.rowsOut)
+						left, right := inside(kx-g.pad, g.stride, g.width, g.colsOut)
+						for i := top; i < bottom && left < right; i++ {
+							row := (n*g.channels+c)*g.height + i*g.stride + ky - g.pad
+							xi := row*g.width + left*g.stride + kx - g.pad
+							f(xi, wi, ((n*g.filters+o)*g.rowsOut+i)*g.colsOut+left, right-left)
 						}
 					}
 				}
@@ -68,14 +70,9 @@ func (g convGeometry) rows(f func(xi, wi, yi, count int)) {
 	}
 }
 
-// inside returns the range of j < positions for which 0 <= j*stride+offset < size.
+// inside returns the range of j < positions for which 0 <= j*stride+offset < size. It is empty where first >= last.
 func inside(offset, stride, size, positions int) (first, last int) {
-	for first < positions && first*stride+offset < 0 {
-		first++
-	}
-	last = first
-	for last < positions && last*stride+offset < size {
-		last++
-	}
-	return first, last
+	first = (max(0, -offset) + stride - 1) / stride
+	last = (size - offset + stride - 1) / stride
+	return first, max(0, min(positions, last))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// A kernel computes the result of node n from the values of its operands. The value of an operand left out is nil. out holds
-// zeros, n.Size() of them.
+// A kernel computes the result of node n from the values of its operands. The value of an operand left out is nil.
+// out holds zeros, n.Size() of them.
 type kernel func(n *graph.Node, in [][]float64, out []float64)
 
 // kernels has one row for each operation but the leaves.
@@ -61,8 +61,8 @@ func leaf(n *graph.Node) bool {
 	return false
 }
 
-// Eval returns the values of the given nodes of g, row-major, from those of the leaves that they depend on: Image, Param, State,
-// Slot and Rate. Between two nodes it looks whether ctx is done. The leaves are only read.
+// Eval returns the values of the given nodes of g, row-major, from those of the leaves that they depend on: Image,
+// Param, State, Slot and Rate. Between two nodes it looks whether ctx is done. The leaves are only read.
 func Eval(ctx context.Context, g *graph.Graph, leaves map[*graph.Node][]float64, outputs ...*graph.Node) ([][]float64, error) {
 	values := maps.Clone(leaves)
 	for _, n := range g.Reach(outputs...) {

@@ -10,8 +10,8 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// imageOf returns the value of Image node n for a batch, and how many of its rows the batch has. In mode Train the batch must
-// fill them with pairs; in mode Eval it may be smaller, and the rows that it lacks are zero.
+// imageOf returns the value of Image node n for a batch, and how many of its rows the batch has. In mode Train the
+// batch must fill them with pairs; in mode Eval it may be smaller, and the rows that it lacks are zero.
 func imageOf(n *graph.Node, batch arrow.Record, m backends.Mode) (value []float64, rows int, err error) {
 	pix, shape, err := pipeline.Views(batch)
 	if err != nil {
@@ -24,10 +24,10 @@ func imageOf(n *graph.Node, batch arrow.Record, m backends.Mode) (value []float6
 			shape[1], shape[2], shape[3], height, width)
 	}
 	if m == backends.Train && shape[0] != 2 {
-		return nil, 0, fmt.Errorf("the batch has %d views a row, training takes pairs: make the views with pipeline.Pair", shape[0])
+		return nil, 0, fmt.Errorf("the batch has %d views a row, training takes pairs: make them with pipeline.Pair", shape[0])
 	}
 	if rows > want || rows < want && m == backends.Train {
-		return nil, 0, fmt.Errorf("the batch has %d rows of %d views, the model takes %d views in all: use the batch size it was built for",
+		return nil, 0, fmt.Errorf("the batch has %d rows of %d views, the model takes %d views: use the batch size it was built for",
 			batch.NumRows(), shape[0], want)
 	}
 	value = make([]float64, n.Size())

@@ -6,8 +6,8 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// channels returns how often each channel of a tensor [N, C] or [N, C, H, W] occurs, and a function from occurrence i of channel
-// c to its index.
+// channels returns how often each channel of a tensor [N, C] or [N, C, H, W] occurs, and a function from occurrence i
+// of channel c to its index.
 func channels(shape []int) (count int, index func(c, i int) int) {
 	area := graph.Size(shape[2:])
 	return shape[0] * area, func(c, i int) int { return (i/area*shape[1]+c)*area + i%area }

@@ -13,8 +13,8 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// A program keeps its tensors in float64, but always rounded to float32: Save then loses nothing, and a run that is resumed takes
-// the same steps as one that never stopped.
+// A program keeps its tensors in float64, but always rounded to float32: Save then loses nothing, and a run that is
+// resumed takes the same steps as one that never stopped.
 type program struct {
 	step    *graph.Step
 	tensors []*graph.Node
@@ -68,7 +68,7 @@ func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode
 		output = p.step.Project
 	}
 	if output == nil {
-		return backends.Embeddings{}, errors.New("embed: the compiled step has no such output: Features for Eval, Project for Train")
+		return backends.Embeddings{}, errors.New("embed: the compiled step has no Features (mode Eval) or no Project (Train)")
 	}
 	node, err := p.step.ImageOf(output)
 	if err != nil {
