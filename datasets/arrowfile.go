@@ -168,7 +168,6 @@ func (f *flat) batch(message int64, body []byte) (batch, error) {
 }
 
 func (c *column) u32(row int) uint32 { return binary.LittleEndian.Uint32(c.data[4*row:]) }
-func (c *column) u64(row int) uint64 { return binary.LittleEndian.Uint64(c.data[8*row:]) }
 
 // bytes returns a value that varies in size; false where its offsets make no sense.
 func (c *column) bytes(row int) ([]byte, bool) {

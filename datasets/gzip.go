@@ -44,7 +44,7 @@ func gunzip(ctx context.Context, out io.Writer, in io.Reader) error {
 		}
 	}
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil
 	case w.err != nil:
 		return fmt.Errorf("unpack after %d bytes: %w; set TMPDIR to a folder with more room", w.n, w.err)

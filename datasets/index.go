@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"maps"
 	"path"
 	"slices"
@@ -170,7 +169,7 @@ func (d digest) number(n uint64) {
 
 func (d digest) text(s string) {
 	d.number(uint64(len(s)))
-	io.WriteString(d.h, s)
+	d.h.Write([]byte(s))
 }
 
 func (d digest) bytes(b []byte) {

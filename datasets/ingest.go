@@ -89,7 +89,7 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	}
 	staging, err := newStagingDir(dir, o.Replace)
 	if err != nil {
-		return Summary{}, fmt.Errorf("ingest: %w", explainWrite(err))
+		return Summary{}, fmt.Errorf("cannot write shards: %w", explainWrite(err))
 	}
 	in := &ingest{src: src, o: o, dir: staging.path, allowed: int(o.MaxBad * float64(src.Len()))}
 	summary, err := in.run(ctx)
@@ -99,7 +99,7 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 		err = in.clean(staging, err)
 	}
 	if err != nil {
-		return Summary{}, fmt.Errorf("ingest: %w", err)
+		return Summary{}, fmt.Errorf("cannot write shards: %w", err)
 	}
 	return summary, nil
 }

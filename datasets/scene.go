@@ -28,7 +28,7 @@ func (m *matrix) apply(x, y int) (int, int) {
 
 // rotation maps lengths of unitX and unitY along axes turned by angle to unit.
 func rotation(angle, unit, unitX, unitY int) matrix {
-	s, c := sine(angle)*unit*64, cosine(angle)*unit*64
+	s, c := sine(angle)*unit*(1<<20/one), cosine(angle)*unit*(1<<20/one)
 	return matrix{c / unitX, s / unitX, -s / unitY, c / unitY}
 }
 
@@ -41,18 +41,18 @@ func newScene(class int, r *rand.Rand) scene {
 	if r.IntN(2) == 0 {
 		s.toFigure.xx, s.toFigure.xy = -s.toFigure.xx, -s.toFigure.xy
 	}
-	s.fore = twoColours(r, 100, 160)
-	s.ground = twoColours(r, 10, 24)
+	s.fore = twoColours(r, 20, 90, 90, 150)
+	s.ground = twoColours(r, 80, 150, 10, 24)
 	s.toCells = rotation(r.IntN(turn), 256, between(r, side/10, side/3), between(r, side/10, side/3))
 	s.noise = r.Uint32()
 	return s
 }
 
-// twoColours returns colours whose lightness differs by low to high levels: light and dark in either order, of any hue.
-func twoColours(r *rand.Rand, low, high int) [2]colour {
-	d := between(r, low, high)
-	dark := between(r, 10, 245-d)
-	pair := [2]colour{tint(r, dark), tint(r, dark+d)}
+// twoColours returns colours of any hue, the darker one of lightness dark0 to dark1, the other one lighter by step0 to
+// step1, in either order.
+func twoColours(r *rand.Rand, dark0, dark1, step0, step1 int) [2]colour {
+	dark := between(r, dark0, dark1)
+	pair := [2]colour{tint(r, dark), tint(r, dark+between(r, step0, step1))}
 	if r.IntN(2) == 0 {
 		pair[0], pair[1] = pair[1], pair[0]
 	}

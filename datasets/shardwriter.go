@@ -47,10 +47,11 @@ func createFile(name string) (outputFile, error) {
 // A shardWriter appends rows to shards in a folder, opening the next file when one is full. What it writes is a function
 // of the rows and the limit.
 type shardWriter struct {
-	dir    string
-	limit  int64 // bytes of a shard
-	create func(name string) (outputFile, error)
-	mem    memory.Allocator
+	dir        string
+	limit      int64 // bytes of a shard
+	batchLimit int64 // bytes of a record batch
+	create     func(name string) (outputFile, error)
+	mem        memory.Allocator
 
 	rows    *array.RecordBuilder
 	pending int64 // bytes of the rows in the builder
@@ -65,13 +66,13 @@ type shardWriter struct {
 }
 
 func newShardWriter(dir string, limit int64, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
-	return &shardWriter{dir: dir, limit: limit, create: create, mem: mem,
+	return &shardWriter{dir: dir, limit: limit, batchLimit: maxBatchBytes, create: create, mem: mem,
 		rows: array.NewRecordBuilder(mem, shardSchema), content: newDigest("content")}
 }
 
 // append adds a row with the next id.
 func (w *shardWriter) append(r *row) error {
-	if w.pending+r.size()+batchOverhead > maxBatchBytes {
+	if w.pending+r.size()+batchOverhead > w.batchLimit {
 		if err := w.flush(); err != nil {
 			return err
 		}

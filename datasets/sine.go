@@ -5,7 +5,7 @@ package datasets
 
 const (
 	turn = 256
-	one  = 1 << 14
+	one  = 1 << 14 // the sine of a quarter turn
 )
 
 func sine(angle int) int {

@@ -112,20 +112,37 @@ func emptyOwn(dir string) error {
 	return err
 }
 
+// removeOwn removes a folder that ingest wrote.
+func removeOwn(dir string) error {
+	if err := emptyOwn(dir); err != nil {
+		return err
+	}
+	return os.Remove(dir)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // commit makes the folder the final one. Its files must be synced.
 func (s *stagingDir) commit() error {
 	defer s.dir.Close()
 	if err := s.dir.Sync(); err != nil {
 		return err
 	}
-	old := s.final + ".old"
+	old := s.final + ".old" // there already if an ingest died between the two renames
 	if s.replace {
-		if err := emptyOwn(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err // of an ingest that died between the two renames
-		}
-		if err := os.Rename(s.final, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := ignoreMissing(removeOwn(old)); err != nil {
 			return err
 		}
+		if err := ignoreMissing(os.Rename(s.final, old)); err != nil {
+			return err
+		}
+	} else if err := ignoreMissing(os.Remove(s.final)); err != nil { // it is empty, or else this fails
+		return err
 	}
 	if err := os.Rename(s.path, s.final); err != nil {
 		return err
@@ -134,7 +151,7 @@ func (s *stagingDir) commit() error {
 		return err
 	}
 	if s.replace {
-		return os.RemoveAll(old)
+		return ignoreMissing(removeOwn(old))
 	}
 	return nil
 }

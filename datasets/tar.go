@@ -73,7 +73,7 @@ func listTar(ctx context.Context, f *os.File) ([]file, error) {
 			return nil, err
 		}
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -100,8 +100,11 @@ func listTar(ctx context.Context, f *os.File) ([]file, error) {
 		}
 		files = append(files, file{name: strings.TrimPrefix(path.Clean("/"+h.Name), "/"), offset: at, size: h.Size})
 	}
-	if size < end+512 {
+	var marker [512]byte // zeros
+	if _, err := f.ReadAt(marker[:], end); err == io.EOF || err == nil && marker != [512]byte{} {
 		return nil, truncated(size, last)
+	} else if err != nil {
+		return nil, err
 	}
 	return files, nil
 }

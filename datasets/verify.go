@@ -91,7 +91,7 @@ func (v *verifier) file(ctx context.Context, name string, size int64, sum string
 	}
 	switch {
 	case ctx.Err() != nil:
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		v.fault(name, "%w", err)
 	case size >= 0 && n != size:
 		v.fault(name, "%d bytes, not %d", n, size)

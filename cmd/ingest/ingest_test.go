@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"image"
+	"image/jpeg"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goclr/goclr/cmd/internal/cli"
+	"github.com/goclr/goclr/datasets"
+)
+
+// asCommand makes the test binary the command itself, so that exit codes and signals can be seen.
+const asCommand = "GOCLR_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// command runs the command in another process and returns its exit code and what it printed.
+func command(t *testing.T, args ...string) (code int, output string) {
+	t.Helper()
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), asCommand+"=1")
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), string(out)
+}
+
+func jpegBytes(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewRGBA(image.Rect(0, 0, 20, 10)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// photos is a folder of eight good images and the given bad ones.
+func photos(t *testing.T, bad map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string][]byte{}
+	for _, name := range []string{"cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "cat/4.jpg", "dog/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/4.jpg"} {
+		files[name] = jpegBytes(t)
+	}
+	for name, b := range bad {
+		files[name] = b
+	}
+	for name, b := range files {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestBadInput ingests every kind of bad image that there is, then verifies, damages and verifies again.
+func TestBadInput(t *testing.T) {
+	whole := jpegBytes(t)
+	huge := bytes.Clone(whole)
+	at := bytes.Index(huge, []byte{0xFF, 0xC0}) // the size is in the frame header
+	copy(huge[at+5:], []byte{0x75, 0x30, 0x75, 0x30})
+	src := photos(t, map[string][]byte{
+		"cat/truncated.jpg": whole[:len(whole)/2],
+		"cat/empty.jpg":     {},
+		"dog/text.jpg":      []byte("this is no image"),
+		"dog/huge.jpg":      huge,
+	})
+	out := filepath.Join(t.TempDir(), "shards")
+
+	code, said := command(t, "-in", src, "-out", out)
+	if code != cli.ExitFailure || !strings.Contains(said, "-max-bad") || !strings.Contains(said, out+".quarantine") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("there are shards in spite of the failure")
+	}
+
+	code, said = command(t, "-in", src, "-out", out, "-max-bad", "0.4")
+	if code != cli.ExitOK || !strings.Contains(said, "8 images of 2 classes") || !strings.Contains(said, "4 bad images") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	list, err := os.ReadFile(filepath.Join(out, "quarantine.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"cat/empty.jpg", "cat/truncated.jpg", "dog/huge.jpg", "dog/text.jpg"} {
+		line := strings.Split(string(list), "\n")[i]
+		if !strings.Contains(line, name) {
+			t.Errorf("bad image %d is %s, want %s", i, line, name)
+		}
+		if name == "dog/huge.jpg" && !strings.Contains(line, "30000") {
+			t.Errorf("reason of the huge image: %s", line)
+		}
+	}
+
+	if code, said = command(t, "verify", out); code != cli.ExitOK || !strings.Contains(said, "every checksum matches") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	shard := filepath.Join(out, "shard-00000.arrow")
+	b, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(shard, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, said = command(t, "verify", out); code != cli.ExitFailure || !strings.Contains(said, "shard-00000.arrow") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+}
+
+func TestMaxPixels(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "shards")
+	if code, said := command(t, "-in", photos(t, nil), "-out", out, "-max-pixels", "199"); code != cli.ExitFailure ||
+		!strings.Contains(said, "20 x 10") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if code, said := command(t, "-in", photos(t, nil), "-out", out, "-max-pixels", "200"); code != cli.ExitOK {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		says string
+	}{
+		{"", "-in is missing"},
+		{"-in synthetic", "-out is missing"},
+		{"-in synthetic -out x -max-bad 2", "-max-bad 2"},
+		{"-in synthetic -out x -workers 0", "-workers 0"},
+		{"-in synthetic -out x -max-pixels 0", "-max-pixels 0"},
+		{"-in synthetic -out x -shard-mb 0", "-shard-mb 0"},
+		{"-input synthetic", "did you mean -in?"},
+		{"-in synthetic -maxbad 1", "did you mean -max-bad?"},
+		{"verfy x", `did you mean "verify"?`},
+		{"photos", `unexpected argument "photos"`},
+		{"verify", "one folder"},
+		{"verify a b", "one folder"},
+		{"verify a -force", "no flags"},
+	} {
+		err := run(t.Context(), strings.Fields(c.args))
+		var usage *cli.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q: error %v, want %q", c.args, err, c.says)
+		}
+	}
+	if code, said := command(t, "-force=maybe"); code != cli.ExitUsage || !strings.Contains(said, "-help") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if code, said := command(t, "-help"); code != cli.ExitOK || !strings.Contains(said, "Examples:") ||
+		!strings.Contains(said, "-max-bad fraction") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if err := run(t.Context(), []string{"-h"}); !errors.Is(err, flag.ErrHelp) {
+		t.Error(err)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "shards")
+	for _, args := range [][]string{{"-in", "/missing.tar", "-out", out}, {"verify", "/missing"}} {
+		if code, said := command(t, args...); code != cli.ExitFailure || !strings.Contains(said, "/missing") {
+			t.Errorf("%q: exit code %d, %s", args, code, said)
+		}
+	}
+}
+
+// TestInterrupt stops an ingest with SIGINT: exit code 130, and nothing is left.
+func TestInterrupt(t *testing.T) {
+	parent := t.TempDir()
+	c := exec.Command(os.Args[0], "-in", "synthetic:n=1000000,size=64", "-out", filepath.Join(parent, "shards"))
+	c.Env = append(os.Environ(), asCommand+"=1")
+	stderr, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stderr.Read(make([]byte, 1)); err != nil { // the first progress line
+		t.Fatal(err)
+	}
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	stuck := time.AfterFunc(time.Minute, func() { c.Process.Kill() })
+	defer stuck.Stop()
+	rest, _ := io.ReadAll(stderr)
+	c.Wait()
+	if code := c.ProcessState.ExitCode(); code != cli.ExitInterrupted || !strings.Contains(string(rest), "interrupted") {
+		t.Errorf("exit code %d, %s", code, rest)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestWorkers writes the same bytes with one and three workers.
+func TestWorkers(t *testing.T) {
+	src := photos(t, map[string][]byte{"cat/5.jpg": []byte("bad")})
+	var fingerprints []string
+	for _, workers := range []string{"1", "3"} {
+		out := filepath.Join(t.TempDir(), "shards")
+		if err := run(t.Context(), []string{"-in", src, "-out", out, "-workers", workers, "-max-bad", "0.2"}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(out, "manifest.json")) // which has the checksums of all other files
+		if err != nil {
+			t.Fatal(err)
+		}
+		fingerprints = append(fingerprints, string(b))
+		d, err := datasets.Open(context.Background(), out, datasets.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Len() != 8 {
+			t.Errorf("%d images", d.Len())
+		}
+		d.Close()
+	}
+	if fingerprints[0] != fingerprints[1] {
+		t.Error("the output depends on the number of workers")
+	}
+}

@@ -1,0 +1,534 @@
+package datasets
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// accept takes every image for one of 8 by 9 pixels.
+func accept([]byte) (int, int, error) { return 8, 9, nil }
+
+// refuse takes images that begin with "bad" for bad ones.
+func refuse(b []byte) (int, int, error) {
+	if bytes.HasPrefix(b, []byte("bad")) {
+		return 0, 0, errors.New("not an image: " + string(b))
+	}
+	return 8, 9, nil
+}
+
+// manyMembers are n images of three classes, with every badEvery'th bad, if that is not 0.
+func manyMembers(n, badEvery int) []picture {
+	list := make([]picture, n)
+	for i := range list {
+		list[i] = picture{key: fmt.Sprintf("class%d/%04d.jpg", i%3, i), bytes: tinyImage(i)}
+		if badEvery > 0 && i%badEvery == badEvery-1 {
+			list[i].bytes = fmt.Sprintf("bad %d", i)
+		}
+	}
+	return list
+}
+
+func tarDataset(t testing.TB, list []picture) Dataset {
+	t.Helper()
+	return openSpec(t, writeTemp(t, "", "x.tar", tarBytes(t, list)))
+}
+
+// tree returns the content of every file below dir.
+func tree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		within, _ := filepath.Rel(dir, name)
+		files[within] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func sameTree(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, content := range a {
+		if other, ok := b[name]; !ok || other != content {
+			return false
+		}
+	}
+	return true
+}
+
+func missing(name string) bool {
+	_, err := os.Lstat(name)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// TestIngestIsRepeatable writes the same images again and again, with different numbers of workers: every byte of every
+// file must be the same, and what is read back must be what went in.
+func TestIngestIsRepeatable(t *testing.T) {
+	src := tarDataset(t, manyMembers(100, 20))
+	var first map[string]string
+	for _, workers := range []int{1, 2, 7} {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		dir := filepath.Join(t.TempDir(), "shards")
+		calls := 0
+		sum, err := Ingest(t.Context(), src, dir, IngestOptions{Check: refuse, MaxBad: 0.05, Workers: workers,
+			MaxShardBytes: 20 << 10, allocator: mem, Progress: func(done, total, bad int) {
+				calls++
+				if done != calls || total != 100 || bad != calls/20 {
+					t.Errorf("progress %d of %d with %d bad, at call %d", done, total, bad, calls)
+				}
+			}})
+		mem.AssertSize(t, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Images != 95 || sum.Bad != 5 || sum.Shards < 3 || calls != 100 {
+			t.Errorf("%+v after %d calls", sum, calls)
+		}
+		files := tree(t, dir)
+		if first == nil {
+			first = files
+		} else if !sameTree(first, files) {
+			t.Errorf("%d workers wrote other bytes", workers)
+		}
+		for name, content := range files {
+			if strings.HasPrefix(name, "shard") && len(content) > 20<<10 {
+				t.Errorf("%s has %d bytes, above the limit", name, len(content))
+			}
+		}
+		if !missing(dir + ".partial") {
+			t.Error("the staging folder is still there")
+		}
+		checkRoundTrip(t, src, openSpec(t, dir))
+	}
+}
+
+// checkRoundTrip compares shards with their source, less its bad images.
+func checkRoundTrip(t *testing.T, src, shards Dataset) {
+	t.Helper()
+	var want []picture
+	for _, p := range pictures(t, src) {
+		if !strings.HasPrefix(p.bytes, "bad") {
+			want = append(want, p)
+		}
+	}
+	got := pictures(t, shards)
+	if len(got) != len(want) || strings.Join(shards.Classes(), " ") != strings.Join(src.Classes(), " ") {
+		t.Fatalf("%d images of %q, want %d of %q", len(got), shards.Classes(), len(want), src.Classes())
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("image %d is %s, want %s", i, outline(got[i:i+1]), outline(want[i:i+1]))
+		}
+	}
+}
+
+// TestIngestOfShards writes shards from shards: other sizes, the same content and so the same fingerprint.
+func TestIngestOfShards(t *testing.T) {
+	src := tarDataset(t, manyMembers(30, 0))
+	a, b := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	if _, err := Ingest(t.Context(), src, a, IngestOptions{Check: accept}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Ingest(t.Context(), openSpec(t, a), b, IngestOptions{Check: accept, MaxShardBytes: 9000}); err != nil {
+		t.Fatal(err)
+	}
+	checkRoundTrip(t, openSpec(t, a), openSpec(t, b))
+	if openSpec(t, a).Fingerprint() != openSpec(t, b).Fingerprint() {
+		t.Error("the fingerprint depends on the size of shards")
+	}
+	other := filepath.Join(t.TempDir(), "c")
+	if _, err := Ingest(t.Context(), tarDataset(t, manyMembers(29, 0)), other, IngestOptions{Check: accept}); err != nil {
+		t.Fatal(err)
+	}
+	if openSpec(t, a).Fingerprint() == openSpec(t, other).Fingerprint() {
+		t.Error("other images have the same fingerprint")
+	}
+}
+
+func TestIngestWithoutLabels(t *testing.T) {
+	src := tarDataset(t, []picture{{key: "a\xff.jpg", bytes: tinyImage(1)}, {key: "empty.jpg"}})
+	dir := filepath.Join(t.TempDir(), "shards")
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: accept}); err != nil {
+		t.Fatal(err)
+	}
+	d := openSpec(t, dir)
+	want := []picture{{-1, "a\uFFFD.jpg", tinyImage(1)}, {-1, "empty.jpg", ""}}
+	if got := pictures(t, d); len(got) != 2 || got[0] != want[0] || got[1] != want[1] || len(d.Classes()) != 0 {
+		t.Errorf("%q of classes %q", got, d.Classes())
+	}
+}
+
+func TestQuarantine(t *testing.T) {
+	list := manyMembers(8, 0)
+	list[2].bytes = "bad two"
+	list[5] = picture{key: "class1/a b\u00e9.jpg", bytes: "bad five"}
+	src := tarDataset(t, list)
+	dir := filepath.Join(t.TempDir(), "shards")
+	check := func(b []byte) (int, int, error) {
+		if string(b) == tinyImage(7) {
+			panic("segmentation fault")
+		}
+		return refuse(b)
+	}
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: check, MaxBad: 0.4}); err != nil {
+		t.Fatal(err)
+	}
+	files := tree(t, dir)
+	bad, err := readQuarantine([]byte(files["quarantine.jsonl"]))
+	if err != nil || len(bad) != 3 {
+		t.Fatalf("%v, %v", bad, err)
+	}
+	for i, want := range []BadImage{
+		{Index: 2, Key: "class2/0002.jpg", Label: 2, Reason: "not an image: bad two", File: "quarantine/00000002-0002.jpg"},
+		{Index: 5, Key: "class1/a b\u00e9.jpg", Label: 1, Reason: "not an image: bad five", File: "quarantine/00000005-a_b_.jpg"},
+		{Index: 7, Key: "class1/0007.jpg", Label: 1, Reason: "the decoder panicked: segmentation fault",
+			File: "quarantine/00000007-0007.jpg"},
+	} {
+		if files[bad[i].File] != list[want.Index].bytes {
+			t.Errorf("%s is not a copy of %s", bad[i].File, want.Key)
+		}
+		if want.SHA256 = bad[i].SHA256; bad[i] != want {
+			t.Errorf("entry %d is %+v, want %+v", i, bad[i], want)
+		}
+	}
+	if r, err := Verify(t.Context(), dir, nil); err != nil || r.Quarantined != 3 || r.Images != 5 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestUnreadableImages has a source that cannot give some images at all: shards with a damaged one.
+func TestUnreadableImages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a")
+	if _, err := Ingest(t.Context(), tarDataset(t, manyMembers(10, 0)), dir, IngestOptions{Check: accept}); err != nil {
+		t.Fatal(err)
+	}
+	flip(t, filepath.Join(dir, "shard-00000.arrow"), tinyImage(4))
+	out := filepath.Join(t.TempDir(), "b")
+	sum, err := Ingest(t.Context(), openSpec(t, dir), out, IngestOptions{Check: accept, MaxBad: 0.1})
+	if err != nil || sum.Bad != 1 || sum.Images != 9 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	files := tree(t, out)
+	if !strings.Contains(files["quarantine.jsonl"], "shard-00000.arrow row 4") || len(files) != 3 {
+		t.Errorf("quarantine %q", files["quarantine.jsonl"])
+	}
+	if _, err := Verify(t.Context(), out, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// flip changes one bit in the middle of where part occurs in a file.
+func flip(t testing.TB, file, part string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, []byte(part))
+	if at < 0 {
+		t.Fatal("the file does not hold the part")
+	}
+	b[at+len(part)/2] ^= 4
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTooManyBad(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shards")
+	src := tarDataset(t, manyMembers(100, 10))
+	for range 2 { // the second time replaces the first quarantine
+		_, err := Ingest(t.Context(), src, dir, IngestOptions{Check: refuse, MaxBad: 0.049})
+		var tooMany *TooManyBadError
+		if !errors.As(err, &tooMany) || tooMany.Bad != 5 || tooMany.Allowed != 4 || len(tooMany.First) != 3 {
+			t.Fatalf("error %v", err)
+		}
+		for _, part := range []string{"than the 4 of 100", "-max-bad", "class0/0009.jpg: not an image: bad 9", dir + ".quarantine has"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("error %q does not say %q", err, part)
+			}
+		}
+		if kept := tree(t, dir+".quarantine"); len(kept) != 6 || kept["quarantine/00000049-0049.jpg"] != "bad 49" {
+			t.Errorf("the quarantine has %d files", len(kept))
+		}
+		if !missing(dir) || !missing(dir+".partial") {
+			t.Error("something is left of the shards")
+		}
+	}
+	_, err := Ingest(t.Context(), tarDataset(t, manyMembers(4, 1)), dir, IngestOptions{Check: refuse, MaxBad: 1})
+	if err == nil || !strings.Contains(err.Error(), "no image is left") || !missing(dir) {
+		t.Errorf("all images bad: %v", err)
+	}
+}
+
+func TestIngestOptions(t *testing.T) {
+	src := tarDataset(t, manyMembers(1, 0))
+	dir := filepath.Join(t.TempDir(), "shards")
+	for _, o := range []IngestOptions{{}, {Check: accept, MaxBad: -1}, {Check: accept, MaxBad: 1.5},
+		{Check: accept, Workers: -1}, {Check: accept, MaxShardBytes: -1}} {
+		if _, err := Ingest(t.Context(), src, dir, o); err == nil || !missing(dir) {
+			t.Errorf("%+v: error %v", o, err)
+		}
+	}
+}
+
+// A fullDisk lets through a number of bytes and then has no more room.
+type fullDisk struct {
+	room *int
+	f    outputFile
+}
+
+func (d fullDisk) Write(b []byte) (int, error) {
+	n := min(len(b), *d.room)
+	*d.room -= n
+	written, err := d.f.Write(b[:n])
+	if err == nil && n < len(b) {
+		err = &fs.PathError{Op: "write", Path: "file", Err: syscall.ENOSPC}
+	}
+	return written, err
+}
+func (d fullDisk) Sync() error  { return d.f.Sync() }
+func (d fullDisk) Close() error { return d.f.Close() }
+
+// TestFullDisk runs out of room in shards, the quarantine, the manifest: the error says so and nothing remains.
+func TestFullDisk(t *testing.T) {
+	src := tarDataset(t, manyMembers(40, 10))
+	whole := filepath.Join(t.TempDir(), "whole")
+	size := 0
+	if _, err := Ingest(t.Context(), src, whole, IngestOptions{Check: refuse, MaxBad: 0.5, MaxShardBytes: 9000}); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range tree(t, whole) {
+		size += len(content)
+	}
+	for room := 0; room < size; room += size/23 + 1 {
+		left := room
+		parent := t.TempDir()
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		_, err := Ingest(t.Context(), src, filepath.Join(parent, "shards"), IngestOptions{Check: refuse, MaxBad: 0.5,
+			MaxShardBytes: 9000, allocator: mem, create: func(name string) (outputFile, error) {
+				f, err := createFile(name)
+				return fullDisk{&left, f}, err
+			}})
+		mem.AssertSize(t, 0)
+		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "the disk is full") ||
+			!strings.Contains(err.Error(), "make room") {
+			t.Errorf("room for %d of %d bytes: error %v", room, size, err)
+		}
+		if entries, err := os.ReadDir(parent); err != nil || len(entries) > 0 {
+			t.Errorf("room for %d of %d bytes: left %v, %v", room, size, entries, err)
+		}
+	}
+}
+
+func TestIngestCancelled(t *testing.T) {
+	parent := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Ingest(ctx, tarDataset(t, manyMembers(100, 0)), filepath.Join(parent, "shards"),
+		IngestOptions{Check: accept, Progress: func(done, _, _ int) {
+			if done == 50 {
+				cancel()
+			}
+		}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if entries, err := os.ReadDir(parent); err != nil || len(entries) > 0 {
+		t.Errorf("left %v, %v", entries, err)
+	}
+}
+
+func TestReplace(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "shards")
+	ingest := func(n int, replace bool) error {
+		_, err := Ingest(t.Context(), tarDataset(t, manyMembers(n, 0)), dir, IngestOptions{Check: accept, Replace: replace})
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := ingest(3, false); err != nil {
+		t.Errorf("into an empty folder: %v", err)
+	}
+	if err := ingest(4, false); err == nil || !strings.Contains(err.Error(), "-force") {
+		t.Errorf("over shards: %v", err)
+	}
+	if n := openSpec(t, dir).Len(); n != 3 {
+		t.Errorf("%d images, want the first 3", n)
+	}
+	if err := ingest(4, true); err != nil {
+		t.Errorf("replacing: %v", err)
+	}
+	if n := openSpec(t, dir).Len(); n != 4 {
+		t.Errorf("%d images, want 4", n)
+	}
+	if entries, _ := os.ReadDir(parent); len(entries) != 1 {
+		t.Errorf("left %v", entries)
+	}
+	writeTemp(t, dir, "thesis.tex", nil)
+	if err := ingest(5, true); err == nil || !strings.Contains(err.Error(), "thesis.tex") || missing(filepath.Join(dir, "thesis.tex")) {
+		t.Errorf("over a folder with something else: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := ingest(5, true); err == nil || !strings.Contains(err.Error(), "holds no shards") {
+		t.Errorf("over another folder: %v", err)
+	}
+}
+
+// TestStaging meets staging folders: one that is in use, one that a user filled.
+func TestStaging(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shards")
+	src := tarDataset(t, manyMembers(3, 0))
+	s, err := newStagingDir(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: accept}); err == nil ||
+		!strings.Contains(err.Error(), "another ingest is writing") {
+		t.Errorf("beside another: %v", err)
+	}
+	if err := s.abort(); err != nil {
+		t.Fatal(err)
+	}
+	writeTemp(t, dir+".partial", "letters.txt", nil)
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: accept}); err == nil ||
+		!strings.Contains(err.Error(), "letters.txt") || missing(filepath.Join(dir+".partial", "letters.txt")) {
+		t.Errorf("over something else: %v", err)
+	}
+}
+
+// killedIngestEnv makes the test binary an ingest that waits to be killed, see TestKilledIngest.
+const killedIngestEnv = "GOCLR_TEST_KILLED_INGEST"
+
+// A waitingSource says on standard output that it has come to image at, and stays there.
+type waitingSource struct {
+	Dataset
+	at int
+}
+
+func (w waitingSource) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	if i == w.at {
+		fmt.Println("waiting")
+		select {}
+	}
+	return w.Dataset.Read(ctx, i, s)
+}
+
+func runKilledIngest(spec string) {
+	at, out := 0, ""
+	if _, err := fmt.Sscan(spec, &at, &out); err != nil {
+		panic(err)
+	}
+	src, err := Open(context.Background(), "synthetic:n=400,size=8", Options{})
+	if err != nil {
+		panic(err)
+	}
+	_, err = Ingest(context.Background(), waitingSource{src, at}, out, IngestOptions{Check: accept, Workers: 1, MaxShardBytes: 50 << 10,
+		Progress: func(done, total, _ int) {
+			if done == total {
+				fmt.Println("waiting") // at the end: everything is taken, nothing committed
+				time.Sleep(time.Hour)
+			}
+		}})
+	panic(err)
+}
+
+// TestKilledIngest kills ingests of another process with SIGKILL: there must be nothing that opens, and the next ingest
+// must do as if nothing had been.
+func TestKilledIngest(t *testing.T) {
+	src := openSpec(t, "synthetic:n=400,size=8")
+	o := IngestOptions{Check: accept, MaxShardBytes: 50 << 10}
+	want := filepath.Join(t.TempDir(), "shards")
+	if _, err := Ingest(t.Context(), src, want, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{0, 250, 1000} {
+		dir := filepath.Join(t.TempDir(), "shards")
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", killedIngestEnv, at, dir))
+		stdout, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stdout.Read(make([]byte, 8)); err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		child.Wait()
+		if !missing(dir) {
+			t.Errorf("killed at %d: the folder is there", at)
+		}
+		if shards, _ := filepath.Glob(dir + ".partial/*.arrow"); at > 0 && len(shards) == 0 {
+			t.Errorf("killed at %d: nothing had been written yet, the test shows nothing", at)
+		}
+		wantError(t, dir, "no such file")
+		if d, err := Open(t.Context(), dir+".partial", Options{}); err == nil {
+			d.Close()
+			t.Errorf("killed at %d: the unfinished folder opens", at)
+		}
+		if _, err := Ingest(t.Context(), src, dir, o); err != nil {
+			t.Errorf("after a kill at %d: %v", at, err)
+		} else if !sameTree(tree(t, dir), tree(t, want)) {
+			t.Errorf("after a kill at %d: other bytes", at)
+		}
+	}
+}
+
+// TestWorkersOverlap makes sure that images are checked at once, each on a goroutine.
+func TestWorkersOverlap(t *testing.T) {
+	var running, most atomic.Int32
+	check := func([]byte) (int, int, error) {
+		n := running.Add(1)
+		for {
+			m := most.Load()
+			if n <= m || most.CompareAndSwap(m, n) {
+				break
+			}
+		}
+		for range 100 {
+			runtime.Gosched()
+		}
+		time.Sleep(time.Millisecond)
+		running.Add(-1)
+		return 1, 1, nil
+	}
+	dir := filepath.Join(t.TempDir(), "shards")
+	if _, err := Ingest(t.Context(), tarDataset(t, manyMembers(60, 0)), dir, IngestOptions{Check: check, Workers: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if n := most.Load(); n != 3 {
+		t.Errorf("%d images were checked at once, want 3", n)
+	}
+}
