@@ -1,6 +1,8 @@
 package simclr
 
 import (
+	"slices"
+
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -29,7 +31,7 @@ func (m Model) TrainStep(batch int, o Optimizer, seed uint64) (*graph.Step, back
 		Spread:   b.g.Spread(z),
 		Project:  z,
 	}
-	s.Updates = append(b.updates, o.updates(b, loss)...)
+	s.Updates = slices.Concat(b.updates, o.updates(b, loss))
 	s.Features = m.features(b)
 	return s, b.initial(seed), nil
 }
