@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // A file is one regular file of a folder or archive.
@@ -61,6 +62,9 @@ func newIndex(files []file, split string) (*index, error) {
 				"split/class/name", images[0].name, f.name)
 		}
 		s, c := place(f.name)
+		if !utf8.ValidString(c) {
+			return nil, fmt.Errorf("the class of %q is not UTF-8: rename the folder", f.name)
+		}
 		splits[s], classes[c] = true, true
 	}
 	split, err = chooseSplit(slices.Sorted(maps.Keys(splits)), split)

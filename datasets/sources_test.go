@@ -76,6 +76,7 @@ func TestOpenErrors(t *testing.T) {
 	writeTemp(t, dir, "nothing.tar", tarBytes(t, nil))
 	writeTemp(t, dir, "splits.tar", tarBytes(t, members("train/a/1.jpg", "test/a/1.jpg")))
 	writeTemp(t, dir, "plain.tar", tarBytes(t, members("a/1.jpg")))
+	writeTemp(t, dir, "latin1.tar", tarBytes(t, members("caf\xe9/1.jpg")))
 	writeTemp(t, dir, "mixed/a/1.jpg", nil)
 	writeTemp(t, dir, "mixed/a/b/1.jpg", nil)
 	writeTemp(t, dir, "documents/a/1.pdf", nil)
@@ -101,6 +102,7 @@ func TestOpenErrors(t *testing.T) {
 		{"splits.tar", []string{"several splits (test, train)", "#test"}},
 		{"splits.tar#val", []string{`no split "val"`, "test, train"}},
 		{"plain.tar#train", []string{`leave "#train" out`}},
+		{"latin1.tar", []string{`"caf\xe9/1.jpg" is not UTF-8`}},
 		{"mixed", []string{"different depths", "a/1.jpg", "a/b/1.jpg", "class/name"}},
 		{"documents", []string{"no images", ".pdf", ".jpg"}},
 		{"photos.zip", []string{`unknown kind of dataset ".zip"`, ".tar"}},
