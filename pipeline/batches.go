@@ -51,9 +51,9 @@ type batch struct {
 
 // badSample is one failed try to fill a row.
 type badSample struct {
-	row, try int
-	last     bool // there was no other to try: the row is empty
-	err      *SampleError
+	row  int
+	last bool // there was no other to try: the row is empty
+	err  *SampleError
 }
 
 // A job is one row to fill.
@@ -258,9 +258,7 @@ func (l *loop) next() (arrow.Record, error) {
 
 // account reports the bad samples of a full batch in order of rows and returns an error when they end the run.
 func (l *loop) account(b *batch) error {
-	slices.SortFunc(b.bad, func(x, y badSample) int {
-		return cmp.Or(cmp.Compare(x.row, y.row), cmp.Compare(x.try, y.try))
-	})
+	slices.SortStableFunc(b.bad, func(x, y badSample) int { return cmp.Compare(x.row, y.row) }) // a row's tries are in order
 	good := b.block.rows
 	var empty, last *SampleError
 	for _, s := range b.bad {
@@ -270,7 +268,7 @@ func (l *loop) account(b *batch) error {
 		last = s.err
 		if s.last {
 			good--
-			empty = cmp.Or(empty, s.err)
+			empty = s.err
 		}
 	}
 	l.p.stats.samples.Add(int64(good))

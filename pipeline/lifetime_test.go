@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,24 @@ func wantOneError(t *testing.T, p *pipeline.Pipeline, ctx context.Context, want 
 	}
 	if !errors.Is(last, want) {
 		t.Errorf("error is %v, want %v", last, want)
+	}
+}
+
+// A stage that waits is woken by the end of the loop, and its error then starts no search for substitutes.
+func TestStagesThatWait(t *testing.T) {
+	var calls atomic.Int64
+	ctx, cancel := context.WithCancel(context.Background())
+	wait := pipeline.Named("Wait", pipeline.StageFunc(func(s *pipeline.Sample) error {
+		if calls.Add(1) == 2 {
+			cancel()
+		}
+		<-s.Context().Done()
+		return s.Context().Err()
+	}))
+	p := mustNew(t, counting{1000}, pipeline.Options{Batch: 8, Workers: 2}, unpack{Size: 1}, wait)
+	wantOneError(t, p, ctx, context.Canceled, nil)
+	if n := calls.Load(); n > 30 { // each row alone would try as many
+		t.Errorf("%d calls", n)
 	}
 }
 

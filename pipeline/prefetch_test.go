@@ -101,6 +101,33 @@ func TestPrefetchWaits(t *testing.T) {
 	}
 }
 
+// An announcer that fell behind leaves out the batches that workers have begun.
+func TestPrefetchCatchesUp(t *testing.T) {
+	caughtUp, calls := make(chan struct{}), make(chan struct{}, 100)
+	src := &ahead{counting: counting{800}, wait: func(context.Context) {
+		calls <- struct{}{}
+		<-caughtUp
+	}}
+	p := mustNew(t, src, pipeline.Options{Batch: 8, Ordered: true, Epochs: 1}, unpack{Size: 1})
+	step := 0
+	for _, err := range p.Batches(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch step {
+		case 0:
+			<-calls // the first call holds the announcer up
+		case 50:
+			close(caughtUp)
+			<-calls
+		}
+		step++
+	}
+	if second := src.told[8]; second < 8*50 {
+		t.Errorf("after the wait until batch 50, batch %d was announced", second/8)
+	}
+}
+
 // A panic of Prefetch ends the loop with an error.
 func TestPrefetchPanics(t *testing.T) {
 	src := &ahead{counting: counting{80}, wait: func(context.Context) { panic(errInjected) }}

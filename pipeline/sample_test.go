@@ -36,6 +36,45 @@ func TestViewsBeginAlike(t *testing.T) {
 	}
 }
 
+// sparse is a source that sets the label and key of some images only.
+type sparse struct{ counting }
+
+func (p sparse) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	if i%2 == 1 {
+		return p.counting.Read(ctx, i, s)
+	}
+	s.Bytes = []byte{0, 0, 0}
+	return nil
+}
+
+// Nothing of one sample is left when the next begins.
+func TestSamplesBeginEmpty(t *testing.T) {
+	begin := pipeline.Named("Begin", pipeline.StageFunc(func(s *pipeline.Sample) error {
+		if s.Image.W != 0 || s.Image.H != 0 || len(s.Image.Pix) != 0 {
+			t.Errorf("sample %d begins with an image of %dx%d", s.ID, s.Image.W, s.Image.H)
+		}
+		if wantKey := s.ID%2 == 1; wantKey != (s.Key != "") {
+			t.Errorf("sample %d has the key %q", s.ID, s.Key)
+		}
+		return nil
+	}))
+	o := pipeline.Options{Batch: 10, Epochs: 2, Workers: 1}
+	for rec, err := range mustNew(t, sparse{counting{10}}, o, begin, unpack{Size: 2}).Batches(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows(t, rec) {
+			want := int32(-1)
+			if r.id%2 == 1 {
+				want = int32(r.id)
+			}
+			if r.label != want {
+				t.Errorf("sample %d has label %d, want %d", r.id, r.label, want)
+			}
+		}
+	}
+}
+
 // Without a decoder before it, each view of a Pair decodes for itself.
 func TestDecodeInsidePair(t *testing.T) {
 	run := func(stages ...pipeline.Stage) string {

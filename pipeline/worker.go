@@ -67,7 +67,7 @@ func (w *worker) fill(j job) {
 			break
 		}
 		image, ok = o.image(&b.span, global, try+1)
-		b.fail(badSample{row: j.row, try: try, last: !ok, err: err})
+		b.fail(badSample{row: j.row, last: !ok, err: err})
 	}
 	b.filled()
 }
