@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -68,5 +70,29 @@ func TestFramesLargerThanTheScreenOfAGIF(t *testing.T) {
 	b = append(b, 0x2c, 2, 0, 3, 0, 0x88, 0x13, 0x70, 0x17, 0, 8, 1, 0, 0, 0x3b)
 	if got, err := Read(b); err != nil || got.W != 5002 || got.H != 6003 {
 		t.Errorf("%+v, %v; want 5002 x 6003", got, err)
+	}
+}
+
+// Decoders may notice these too, but not all do, and none says it as clearly.
+func TestDamageIsSeenWithoutDecoding(t *testing.T) {
+	for _, name := range []string{"large.jpg", "rgb.png", "lossless.webp", "alpha.webp", "still.gif", "raw.tiff", "lzw.tiff"} {
+		whole, err := os.ReadFile(filepath.Join("..", "..", "testdata", "decode", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(whole); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, n := range []int{len(whole) / 4, len(whole) / 2, len(whole) - len(whole)/8} {
+			if _, err := Read(bytes.Clone(whole[:n])); !errors.Is(err, ErrTruncated) {
+				t.Errorf("%s cut to %d bytes: %v, want %v", name, n, err, ErrTruncated)
+			}
+		}
+		if name == "rgb.png" {
+			whole[len(whole)/2] ^= 1
+			if _, err := Read(whole); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s with a flipped bit: %v, want %v", name, err, ErrCorrupt)
+			}
+		}
 	}
 }
