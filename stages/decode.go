@@ -3,6 +3,8 @@ package stages
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages/internal/kernel"
@@ -76,6 +78,15 @@ func decode(b []byte, info probe.Info) (picture, error) {
 		return decodeVips(b, info)
 	}
 	return m, err
+}
+
+// Fingerprint implements pipeline.Fingerprinter: it names the decoders, another version of which may give other pixels.
+func (d Decode) Fingerprint() string { return vipsVersion() + ", " + goRelease() }
+
+// goRelease is the release of Go without its patch level, for example "go1.26": image/jpeg changes with releases only.
+func goRelease() string {
+	parts := strings.SplitN(runtime.Version(), ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 // Shape implements pipeline.Shaper: the input must be encoded, the result has three channels and any size.

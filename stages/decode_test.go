@@ -241,3 +241,15 @@ func TestDecodeLimitIsAtMostWhatBimgCanReturn(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanNamesTheDecoders: a run is not resumed with decoders that give other pixels.
+func TestPlanNamesTheDecoders(t *testing.T) {
+	var d pipeline.Stage = Decode{}
+	f, ok := d.(pipeline.Fingerprinter)
+	if !ok {
+		t.Fatal("Decode is no Fingerprinter")
+	}
+	if got := f.Fingerprint(); !strings.HasPrefix(got, "libvips 8.") || !strings.Contains(got, ", go1.") || strings.Count(got, ".") != 3 {
+		t.Errorf("fingerprint %q, want for example \"libvips 8.14.1, go1.26\"", got)
+	}
+}

@@ -99,3 +99,6 @@ func (m rawImage) writeTo(dst, _ []byte) {
 		}
 	})
 }
+
+// vipsVersion names the version of libvips, which decides the pixels of what it decodes.
+func vipsVersion() string { return "libvips " + bimg.VipsVersion }
