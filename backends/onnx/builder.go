@@ -122,8 +122,8 @@ func (b *builder) matMul(x, y value, transX, transY bool) value {
 	return b.op("Gemm", []value{x, y}, attributes...)
 }
 
-// encode returns the model with the given inputs and outputs, without the operations and constants that no output needs: a
-// lowering may append what only some models use.
+// encode returns the model with the given inputs and outputs, without the operations and constants that no output
+// needs: a lowering may append what only some models use.
 func (b *builder) encode(inputs, outputs []port) []byte {
 	needed := map[string]bool{}
 	for _, p := range outputs {

@@ -28,7 +28,7 @@ func hold(library string) error {
 	}
 	ort.SetSharedLibraryPath(library)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
-		return fmt.Errorf("%s is not a library of ONNX Runtime %s or newer for this machine: run %s, or name another in %s: %w",
+		return fmt.Errorf("%s cannot serve as ONNX Runtime %s on this machine: run %s, or name another in %s: %w",
 			library, LibraryVersion, fetchCommand, LibraryEnv, err)
 	}
 	environment.library = library
@@ -36,6 +36,7 @@ func hold(library string) error {
 	return nil
 }
 
+// release gives up one hold.
 func release() error {
 	environment.Lock()
 	defer environment.Unlock()

@@ -83,7 +83,8 @@ type model struct {
 	outputs []*graph.Node
 }
 
-// The names of a model's inputs and outputs. Operators' results have a # in their names, so neither can meet one of those.
+// The names of a model's inputs and outputs. Operators' results have a # in their names, so neither can meet one of
+// those.
 func inputName(n *graph.Node) string { return "in:" + n.Name }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
@@ -103,6 +104,9 @@ func lower(g *graph.Graph, outputs []*graph.Node, table map[graph.Op]lowering) (
 		case graph.OpImage:
 			if m.image != nil {
 				return nil, fmt.Errorf("%v: the step has another image, %v, and a model takes one", n, m.image)
+			}
+			if n.Name != "views" {
+				return nil, fmt.Errorf("%v: this backend reads images from the column views only", n)
 			}
 			m.image = n
 			in = append(in, port{inputName(n), uint8Type, []int{n.Shape[0], n.Shape[2], n.Shape[3], n.Shape[1]}})

@@ -64,8 +64,8 @@ func lowerNTXent(l *lowerer, n *graph.Node, _ []value) value {
 	return l.op("Neg", []value{l.reduce("ReduceMean", l.reshape(log, -1), true, 0)})
 }
 
-// lowerNTXentGrad: with P the softmax of the similarities and Q the permutation that swaps the views of each pair, the gradient
-// is (P + transposed P - 2Q) z / (N*temperature), as Q is its own transpose.
+// lowerNTXentGrad: with P the softmax of the similarities and Q the permutation that swaps the views of each pair, the
+// gradient is (P + transposed P - 2Q) z / (N*temperature), as Q is its own transpose.
 func lowerNTXentGrad(l *lowerer, n *graph.Node, in []value) value {
 	z := n.In[0]
 	p := l.op("Exp", []value{l.logProbabilities(z, n.Attr.Temperature)})

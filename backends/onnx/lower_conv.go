@@ -13,8 +13,8 @@ func (b *builder) conv(x, w value, kernel [2]int, stride int, dilation [2]int, p
 		intsAttr("dilations", dilation[:]...), intsAttr("pads", pad[:]...))
 }
 
-// lowerConvGradInput convolves dy with the filters turned by half a turn, which ONNX Runtime does faster than the transposed
-// convolution that it is, except that with a stride it would meet mostly inserted zeros.
+// lowerConvGradInput convolves dy with the filters turned by half a turn, which ONNX Runtime does faster than the
+// transposed convolution that it is, except that with a stride it would meet mostly inserted zeros.
 func lowerConvGradInput(l *lowerer, n *graph.Node, in []value) value {
 	dy, w := in[0], in[1]
 	k, stride, pad := n.Attr.Kernel, n.Attr.Stride, n.Attr.Pad
@@ -39,10 +39,11 @@ func (l *lowerer) halfTurn(w value, shape []int) value {
 	return l.reshape(w, channels, out, k, k)
 }
 
-// lowerConvGradFilter computes the gradient of the filters by one convolution in which the images are the channels, the filters
-// are dy, and an input row holds the channels of all pixels side by side: dilated by the number of channels it walks over
-// pixels, so that result (i, j*C+c) is the gradient of tap (i, j) of channel c. ONNX Runtime then does one large matrix product
-// and unfolds its operand piece by piece in the cache; it was the fastest of nine formulations for every layer of ResNet-18.
+// lowerConvGradFilter computes the gradient of the filters by one convolution in which the images are the channels, the
+// filters are dy, and an input row holds the channels of all pixels side by side: dilated by the number of channels it
+// walks over pixels, so that result (i, j*C+c) is the gradient of tap (i, j) of channel c. ONNX Runtime then does one
+// large matrix product and unfolds its operand piece by piece in the cache; it was the fastest of nine formulations for
+// every layer of ResNet-18.
 func lowerConvGradFilter(l *lowerer, n *graph.Node, in []value) value {
 	x, dy := in[0], in[1]
 	xs, ys := n.In[0].Shape, n.In[1].Shape

@@ -6,15 +6,15 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// Everything here is memory-bound, so what counts is the number of passes over an activation. Activations are centred once,
-// which the variance needs anyway, and both directions then work on the centred ones: that is accurate where a mean is far
-// from zero, and the activation itself need not be kept for the backward pass.
+// Everything here is memory-bound, so what counts is the number of passes over an activation. Activations are centred
+// once, which the variance needs anyway, and both directions then work on the centred ones: that is accurate where a
+// mean is far from zero, and the activation itself need not be kept for the backward pass.
 
 // overPixels are the axes over which a channel is averaged, besides the first.
 func overPixels(x *graph.Node) []int { return []int{0, 2, 3}[1 : len(x.Shape)-1] }
 
-// channelMean is the mean of each channel of v, which has the shape of x: [C]. Pixels first, then images: the partial sums are
-// short, which is accurate, and many, which is parallel.
+// channelMean is the mean of each channel of v, which has the shape of x: [C]. Pixels first, then images: the partial
+// sums are short, which is accurate, and many, which is parallel.
 func (l *lowerer) channelMean(v value, x *graph.Node) value {
 	if axes := overPixels(x); len(axes) > 0 {
 		v = l.reduce("ReduceMean", v, false, axes...)

@@ -4,8 +4,8 @@ import "github.com/goclr/goclr/backends/graph"
 
 func lowerReLU(l *lowerer, _ *graph.Node, in []value) value { return l.op("Relu", in) }
 
-// lowerReLUGrad multiplies by 1 where y is positive. A hard sigmoid this steep is that mask, and takes a quarter of the time of
-// Greater and Where.
+// lowerReLUGrad multiplies by 1 where y is positive. A hard sigmoid this steep is that mask, and takes a quarter of the
+// time of Greater and Where.
 func lowerReLUGrad(l *lowerer, _ *graph.Node, in []value) value {
 	mask := l.op("HardSigmoid", in[:1], floatAttr("alpha", 3e38), floatAttr("beta", 0))
 	return l.mul(in[1], mask)
@@ -17,11 +17,15 @@ func lowerMaxPool(l *lowerer, n *graph.Node, in []value) value {
 
 func pooling(n *graph.Node) []attribute {
 	k, stride, pad := n.Attr.Kernel, n.Attr.Stride, n.Attr.Pad
-	return []attribute{intsAttr("kernel_shape", k, k), intsAttr("strides", stride, stride), intsAttr("pads", pad, pad, pad, pad)}
+	return []attribute{
+		intsAttr("kernel_shape", k, k),
+		intsAttr("strides", stride, stride),
+		intsAttr("pads", pad, pad, pad, pad),
+	}
 }
 
-// lowerMaxPoolGrad adds each dy to the element that MaxPool took, whose index in all of x is its second result. Pooling again
-// costs less than it would to ask every MaxPool for indices.
+// lowerMaxPoolGrad adds each dy to the element that MaxPool took, whose index in all of x is its second result. Pooling
+// again costs less than it would to ask every MaxPool for indices.
 func lowerMaxPoolGrad(l *lowerer, n *graph.Node, in []value) value {
 	x, dy := in[0], in[2]
 	taken := l.multi("MaxPool", 2, []value{x}, pooling(n)...)[1]

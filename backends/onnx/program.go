@@ -124,7 +124,7 @@ func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode
 	case p.closed:
 		return backends.Embeddings{}, errClosed
 	case s == nil:
-		return backends.Embeddings{}, errors.New("the compiled step has no such output: it needs Features for mode Eval, Project for mode Train")
+		return backends.Embeddings{}, errors.New("the step has no such output: it needs Features for mode Eval, Project for mode Train")
 	}
 	shape := s.model.outputs[0].Shape
 	t, err := newTensor(shape)
@@ -140,7 +140,9 @@ func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode
 }
 
 // call runs a session on a batch and the current tensors, and returns the number of views in the batch.
-func (p *program) call(ctx context.Context, s *session, batch arrow.Record, m backends.Mode, out []ort.Value) (rows int, err error) {
+func (p *program) call(
+	ctx context.Context, s *session, batch arrow.Record, m backends.Mode, out []ort.Value,
+) (rows int, err error) {
 	v, err := newViews(s.model.image, batch, m)
 	if err != nil {
 		return 0, err
@@ -188,7 +190,8 @@ func (p *program) Save() (backends.Weights, error) {
 	}
 	var w backends.Weights
 	for _, n := range p.step.Tensors() {
-		w = append(w, backends.Tensor{Name: n.Name, Shape: slices.Clone(n.Shape), Data: slices.Clone(p.state.current(n).data)})
+		data := slices.Clone(p.state.current(n).data)
+		w = append(w, backends.Tensor{Name: n.Name, Shape: slices.Clone(n.Shape), Data: data})
 	}
 	return w, nil
 }

@@ -7,7 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// This file writes the messages of onnx.proto that a model needs; each function is one message, each number a field of it.
+// This file writes the messages of onnx.proto that a model needs; each function is one message, each number a field of
+// it.
 
 // Opset 18 is the oldest in which all reductions take their axes as an input; any newer runtime reads it.
 const (
@@ -74,7 +75,8 @@ func intsAttr(name string, v ...int) attribute {
 	return attribute(m.int(20, attributeInts))
 }
 
-// An operation is a NodeProto: an operator of the default domain applied to named values. An optional input left out is "".
+// An operation is a NodeProto: an operator of the default domain applied to named values. An optional input left out is
+// "".
 type operation struct {
 	op              string
 	inputs, outputs []string

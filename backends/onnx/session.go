@@ -61,8 +61,9 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// call runs the model. The inputs are the views, the rate if the model takes one, and its tensors; the outputs those of the
-// model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's error.
+// call runs the model. The inputs are the views, the rate if the model takes one, and its tensors; the outputs those of
+// the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
+// error.
 func (s *session) call(ctx context.Context, in, out []ort.Value) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// A state holds the tensors of a program. Those that a step changes are there twice: a step reads one set and writes the other,
-// and a step that fails has changed nothing.
+// A state holds the tensors of a program. Those that a step changes are there twice: a step reads one set and writes
+// the other, and a step that fails has changed nothing.
 type state struct {
 	sets [2]map[*graph.Node]*tensor
 	now  int // index of the set with the current values

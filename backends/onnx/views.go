@@ -12,16 +12,16 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// views are the bytes of a batch as an input of a model. They are those of the record itself, unless it has fewer rows than
-// the model takes.
+// views are the bytes of a batch as an input of a model. They are those of the record itself, unless it has fewer rows
+// than the model takes.
 type views struct {
 	rows  int
 	value *ort.Tensor[uint8]
 	pin   runtime.Pinner // ONNX Runtime keeps a pointer to the bytes until release
 }
 
-// newViews checks that the batch fits Image node n. In mode Train it must fill it with pairs; in mode Eval it may be smaller,
-// and the rows that it lacks are zero.
+// newViews checks that the batch fits Image node n. In mode Train it must fill it with pairs; in mode Eval it may be
+// smaller, and the rows that it lacks are zero.
 func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error) {
 	bytes, shape, err := pipeline.Views(batch)
 	if err != nil {
