@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/goclr/goclr/backends"
@@ -101,7 +102,7 @@ func (b *builder) step(results ...*graph.Node) *graph.Step {
 
 func testOperations(t *testing.T, s *suite) {
 	for i, o := range operations() {
-		t.Run(fmt.Sprintf("%s/%s", o.op, o.name), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(fmt.Sprintf("%s/%s", o.op, o.name), "/"), func(t *testing.T) {
 			b := newBuilder(uint64(i))
 			results := o.build(b)
 			st := b.step(results...)

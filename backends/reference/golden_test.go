@@ -19,13 +19,13 @@ type golden struct {
 		Eps, Temperature, Momentum, Decay, Trust float64
 		Rates                                    []float64
 	}
-	In               []array
-	Out, Dy          array
-	Grads, Steps     []array
+	In               []tensor
+	Out, Dy          tensor
+	Grads, Steps     []tensor
 	Accuracy, Spread float64
 }
 
-type array struct {
+type tensor struct {
 	Shape []int
 	Data  []float64
 }
