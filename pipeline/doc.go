@@ -11,7 +11,7 @@
 //
 // New checks everything and runs nothing; goroutines and memory belong to a loop over Pipeline.Batches and end with it.
 // A worker runs the whole chain on one sample and writes its views into its row of the record, so there is no queue
-// between stages and nothing to put back in order. The engine costs about 1 us a sample, one copy of the decoded image
+// between stages and nothing to put back in order. The engine costs 1 to 2 us a sample, one copy of the decoded image
 // where there is a Pair, and one of each view.
 //
 // A record has the columns id (uint64), label (int32, -1: none) and views (TensorType of uint8 [V,H,W,C]). The functions
