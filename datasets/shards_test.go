@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +10,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
@@ -341,6 +344,98 @@ func TestShrunkenFile(t *testing.T) {
 	}
 }
 
+// TestOtherSchemas refuses Arrow files whose columns are not those of a shard.
+func TestOtherSchemas(t *testing.T) {
+	for i := range shardSchema.NumFields() {
+		for name, change := range map[string]func(f *arrow.Field){
+			"name":   func(f *arrow.Field) { f.Name = f.Name[1:] + "x" },
+			"kind":   func(f *arrow.Field) { f.Type = arrow.PrimitiveTypes.Float32 },
+			"width":  func(f *arrow.Field) { f.Type = arrow.PrimitiveTypes.Uint16 },
+			"sign":   func(f *arrow.Field) { f.Type = otherSign(f.Type) },
+			"lost":   nil,
+			"intact": func(*arrow.Field) {},
+		} {
+			fields := shardSchema.Fields()
+			if change == nil {
+				fields = slices.Delete(fields, i, i+1)
+			} else {
+				change(&fields[i])
+			}
+			var c countedFile
+			file, err := os.Create(filepath.Join(t.TempDir(), "x.arrow"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			c.f, c.sum = file, sha256.New()
+			w, err := ipc.NewFileWriter(&c, ipc.WithSchema(arrow.NewSchema(fields, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(file.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := parseShard(b); (err == nil) != (name == "intact") {
+				t.Errorf("column %d, %s: error %v", i, name, err)
+			}
+		}
+	}
+}
+
+func otherSign(t arrow.DataType) arrow.DataType {
+	switch t.ID() {
+	case arrow.UINT64:
+		return arrow.PrimitiveTypes.Int64
+	case arrow.INT32:
+		return arrow.PrimitiveTypes.Uint32
+	}
+	return arrow.PrimitiveTypes.Int32
+}
+
+// TestParseDamaged changes each byte of a shard in several ways, and cuts it at each length: the parser may refuse it or not,
+// but must stay within it.
+func TestParseDamaged(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join(makeShards(t), "shard-00001.arrow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := pipeline.NewSample(t.Context(), pipeline.Key{})
+	refused := 0
+	for at := range whole {
+		for _, flip := range []byte{0x01, 0x40, 0x80, 0xFF} {
+			whole[at] ^= flip
+			if !readAll(whole, s) {
+				refused++
+			}
+			whole[at] ^= flip
+		}
+		if readAll(whole[:at:at], s) {
+			t.Errorf("accepted when cut to %d bytes", at)
+		}
+	}
+	if !readAll(whole, s) || refused < 100 {
+		t.Errorf("%d changed files refused: the test does not test", refused)
+	}
+}
+
+// readAll parses a file and reads all its rows, if it can.
+func readAll(file []byte, s *pipeline.Sample) bool {
+	batches, err := parseShard(file)
+	if err != nil {
+		return false
+	}
+	for i := range batches {
+		for row := range batches[i].rows {
+			batches[i].read(row, 3, s)
+		}
+	}
+	return true
+}
+
 // FuzzParseShard looks for files that crash the parser.
 func FuzzParseShard(f *testing.F) {
 	b, err := os.ReadFile(filepath.Join(makeShards(f), "shard-00001.arrow"))
@@ -349,15 +444,6 @@ func FuzzParseShard(f *testing.F) {
 	}
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		batches, err := parseShard(b)
-		if err != nil {
-			return
-		}
-		s := pipeline.NewSample(t.Context(), pipeline.Key{})
-		for i := range batches {
-			for row := range batches[i].rows {
-				batches[i].read(row, 3, s)
-			}
-		}
+		readAll(b, pipeline.NewSample(t.Context(), pipeline.Key{}))
 	})
 }
