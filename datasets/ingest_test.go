@@ -267,7 +267,8 @@ func TestTooManyBad(t *testing.T) {
 		if !errors.As(err, &tooMany) || tooMany.Bad != 5 || tooMany.Allowed != 4 || len(tooMany.First) != 3 {
 			t.Fatalf("error %v", err)
 		}
-		for _, part := range []string{"than the 4 of 100", "-max-bad", "class0/0009.jpg: not an image: bad 9", dir + ".quarantine has"} {
+		for _, part := range []string{"than the 4 of 100", "-max-bad", "class0/0009.jpg: not an image: bad 9",
+			dir + ".quarantine has"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("error %q does not say %q", err, part)
 			}
@@ -391,7 +392,8 @@ func TestReplace(t *testing.T) {
 		t.Errorf("left %v", entries)
 	}
 	writeTemp(t, dir, "thesis.tex", nil)
-	if err := ingest(5, true); err == nil || !strings.Contains(err.Error(), "thesis.tex") || missing(filepath.Join(dir, "thesis.tex")) {
+	if err := ingest(5, true); err == nil || !strings.Contains(err.Error(), "thesis.tex") ||
+		missing(filepath.Join(dir, "thesis.tex")) {
 		t.Errorf("over a folder with something else: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil {
@@ -450,8 +452,8 @@ func runKilledIngest(spec string) {
 	if err != nil {
 		panic(err)
 	}
-	_, err = Ingest(context.Background(), waitingSource{src, at}, out, IngestOptions{Check: accept, Workers: 1, MaxShardBytes: 50 << 10,
-		Progress: func(done, total, _ int) {
+	_, err = Ingest(context.Background(), waitingSource{src, at}, out, IngestOptions{Check: accept, Workers: 1,
+		MaxShardBytes: 50 << 10, Progress: func(done, total, _ int) {
 			if done == total {
 				fmt.Println("waiting") // at the end: everything is taken, nothing committed
 				time.Sleep(time.Hour)
@@ -525,7 +527,8 @@ func TestWorkersOverlap(t *testing.T) {
 		return 1, 1, nil
 	}
 	dir := filepath.Join(t.TempDir(), "shards")
-	if _, err := Ingest(t.Context(), tarDataset(t, manyMembers(60, 0)), dir, IngestOptions{Check: check, Workers: 3}); err != nil {
+	src := tarDataset(t, manyMembers(60, 0))
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: check, Workers: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if n := most.Load(); n != 3 {

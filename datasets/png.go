@@ -6,9 +6,9 @@ import (
 	"hash/crc32"
 )
 
-// appendPNG appends an RGB image of n by n pixels, given as three planes one after the other, as an uncompressed PNG; n is
-// at most 128, so that a single stored block of deflate holds them. Raw pixels become an image that every decoder reads, without loss,
-// and with bytes that no release of a compressor changes.
+// appendPNG appends an RGB image of n by n pixels, given as three planes one after the other, as an uncompressed PNG. Raw
+// pixels become an image that every decoder reads, without loss, and with bytes that no release of a compressor changes.
+// At most 128 by 128 pixels fit into its single stored block of deflate.
 func appendPNG(b []byte, planes []byte, n int) []byte {
 	b = append(b, "\x89PNG\r\n\x1a\n"...)
 	head := binary.BigEndian.AppendUint32(nil, uint32(n))

@@ -41,6 +41,7 @@ func newScene(class int, r *rand.Rand) scene {
 	if r.IntN(2) == 0 {
 		s.toFigure.xx, s.toFigure.xy = -s.toFigure.xx, -s.toFigure.xy
 	}
+	// Lightness and hue vary little: where they tell images apart, contrastive training need not look at the figure.
 	s.fore = twoColours(r, 20, 90, 90, 150)
 	s.ground = twoColours(r, 80, 150, 10, 24)
 	s.toCells = rotation(r.IntN(turn), 256, between(r, side/10, side/3), between(r, side/10, side/3))

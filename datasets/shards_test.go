@@ -87,7 +87,9 @@ func TestManyBatches(t *testing.T) {
 	w := newShardWriter(dir, 1<<30, createFile, memory.NewGoAllocator())
 	defer w.close()
 	for i := range 10 {
-		if err := w.append(&row{label: int32(i), key: fmt.Sprint(i), image: []byte{byte(i)}, crc: crc32.Checksum([]byte{byte(i)}, castagnoli)}); err != nil {
+		image := []byte{byte(i)}
+		r := row{label: int32(i), key: fmt.Sprint(i), image: image, crc: crc32.Checksum(image, castagnoli)}
+		if err := w.append(&r); err != nil {
 			t.Fatal(err)
 		}
 		if i%3 == 2 {
@@ -232,17 +234,20 @@ func TestVerifyFiles(t *testing.T) {
 		damage func(dir string) error
 		says   []string
 	}{
-		{"missing shard", func(d string) error { return os.Remove(filepath.Join(d, "shard-00001.arrow")) }, []string{"shard-00001.arrow"}},
+		{"missing shard", func(d string) error { return os.Remove(filepath.Join(d, "shard-00001.arrow")) },
+			[]string{"shard-00001.arrow"}},
 		{"short shard", func(d string) error { return os.Truncate(filepath.Join(d, "shard-00000.arrow"), 700) },
 			[]string{"shard-00000.arrow: 700 bytes, not"}},
 		{"two wrong", func(d string) error {
-			return errors.Join(os.Truncate(filepath.Join(d, "shard-00000.arrow"), 700), os.Remove(filepath.Join(d, "shard-00001.arrow")))
+			return errors.Join(os.Truncate(filepath.Join(d, "shard-00000.arrow"), 700),
+				os.Remove(filepath.Join(d, "shard-00001.arrow")))
 		}, []string{"shard-00000.arrow: 700 bytes, not", "shard-00001.arrow"}},
 		{"extra file", func(d string) error { return os.WriteFile(filepath.Join(d, "shard-00009.arrow"), nil, 0o644) },
 			[]string{"shard-00009.arrow: not part of these shards"}},
 		{"extra quarantine", func(d string) error { return os.WriteFile(filepath.Join(d, "quarantine", "x"), nil, 0o644) },
 			[]string{"quarantine/x: not part"}},
-		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, quarantineList)) }, []string{quarantineList}},
+		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, quarantineList)) },
+			[]string{quarantineList}},
 		{"missing manifest", func(d string) error { return os.Remove(filepath.Join(d, manifestName)) },
 			[]string{"no manifest.json", "ingest -in"}},
 	} {
@@ -298,7 +303,8 @@ func TestManifest(t *testing.T) {
 		{"no version", func(m *manifest) { m.Version = 0 }, []string{"damaged", "version 0"}},
 		{"other format", func(m *manifest) { m.Format = "webdataset" }, []string{`"webdataset"`, "goclr-shards"}},
 		{"rows", func(m *manifest) { m.Rows++ }, []string{"damaged", "rows"}},
-		{"rows of a shard", func(m *manifest) { m.Shards[0].Rows++; m.Rows++ }, []string{"shard-00000.arrow", "the manifest says"}},
+		{"rows of a shard", func(m *manifest) { m.Shards[0].Rows++; m.Rows++ },
+			[]string{"shard-00000.arrow", "the manifest says"}},
 		{"size of a shard", func(m *manifest) { m.Shards[0].Bytes++ }, []string{"shard-00000.arrow", "bytes, the manifest says"}},
 		{"a path", func(m *manifest) { m.Shards[0].File = "../../etc/passwd" }, []string{"damaged", "passwd"}},
 		{"no shards", func(m *manifest) { m.Shards, m.Rows = nil, 0 }, []string{"damaged", "0 rows"}},
@@ -311,7 +317,8 @@ func TestManifest(t *testing.T) {
 			continue
 		}
 		s := pipeline.NewSample(t.Context(), pipeline.Key{})
-		if err := openSpec(t, dir).Read(t.Context(), 1, s); err == nil || !strings.Contains(err.Error(), "label 1, of 1 classes") {
+		err := openSpec(t, dir).Read(t.Context(), 1, s)
+		if err == nil || !strings.Contains(err.Error(), "label 1, of 1 classes") {
 			t.Errorf("%s: error %v", c.name, err)
 		}
 	}
@@ -396,8 +403,8 @@ func otherSign(t arrow.DataType) arrow.DataType {
 	return arrow.PrimitiveTypes.Int32
 }
 
-// TestParseDamaged changes each byte of a shard in several ways, and cuts it at each length: the parser may refuse it or not,
-// but must stay within it.
+// TestParseDamaged changes each byte of a shard in several ways, and cuts it at each length: the parser may refuse it or
+// not, but must stay within it.
 func TestParseDamaged(t *testing.T) {
 	whole, err := os.ReadFile(filepath.Join(makeShards(t), "shard-00001.arrow"))
 	if err != nil {

@@ -15,7 +15,9 @@ import (
 // with a new syntheticVersion.
 func TestSyntheticGolden(t *testing.T) {
 	h := sha256.New()
-	for _, spec := range []string{"synthetic:n=40", "synthetic:n=40#test", "synthetic:n=20,size=96,seed=7", "synthetic:n=10,size=21"} {
+	for _, spec := range []string{
+		"synthetic:n=40", "synthetic:n=40#test", "synthetic:n=20,size=96,seed=7", "synthetic:n=10,size=21",
+	} {
 		for _, p := range pictures(t, openSpec(t, spec)) {
 			h.Write([]byte(p.key + p.bytes))
 		}

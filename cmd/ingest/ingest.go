@@ -38,7 +38,8 @@ func run(ctx context.Context, args []string) error {
 	in := f.String("in", "", "the images: `SRC` as above")
 	out := f.String("out", "", "the `folder` to make for the shards")
 	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails")
-	maxPixels := f.Int("max-pixels", stages.DefaultMaxPixels, "width times height above which an image is bad, before it takes memory")
+	maxPixels := f.Int("max-pixels", stages.DefaultMaxPixels,
+		"width times height above which an image is bad, before it takes memory")
 	workers := f.Int("workers", runtime.GOMAXPROCS(0), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`")
 	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive is unpacked to while it is read")

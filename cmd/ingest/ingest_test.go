@@ -57,7 +57,8 @@ func photos(t *testing.T, bad map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string][]byte{}
-	for _, name := range []string{"cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "cat/4.jpg", "dog/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/4.jpg"} {
+	for _, name := range []string{"cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "cat/4.jpg",
+		"dog/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/4.jpg"} {
 		files[name] = jpegBytes(t)
 	}
 	for name, b := range bad {
