@@ -413,13 +413,13 @@ func TestParseDamaged(t *testing.T) {
 	s := pipeline.NewSample(t.Context(), pipeline.Key{})
 	refused := 0
 	for at := range whole {
-		for _, flip := range []byte{0x01, 0x40, 0x80, 0xFF} {
-			whole[at] ^= flip
+		b := whole[at]
+		for _, whole[at] = range []byte{b ^ 0x01, b ^ 0x40, b ^ 0x80, ^b, 0} {
 			if !readAll(whole, s) {
 				refused++
 			}
-			whole[at] ^= flip
 		}
+		whole[at] = b
 		if readAll(whole[:at:at], s) {
 			t.Errorf("accepted when cut to %d bytes", at)
 		}
