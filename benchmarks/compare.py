@@ -63,13 +63,14 @@ def main():
     for i in range(args.rounds):
         for pair in args.commands:
             shown, command = pair.split("::")
-            print(f"round {i + 1} of {args.rounds}: {shown}", file=sys.stderr)
             output, peak = run(command)
             load.append(os.getloadavg()[0])
             found = list(parse(output, args.units))
             if not found:
                 sys.exit(f"{command}: printed no {' and '.join(args.units)}\n{output}")
             for key, values in found:
+                measured = ", ".join(f"{number(v)} {u}" for v, u in zip(values, args.units))
+                print(f"round {i + 1} of {args.rounds}: {key[0]} {key[1]}: {measured}", file=sys.stderr)
                 rows.setdefault(key, (shown, []))[1].append([*values, peak])
 
     print(f"Machine: {machine()}.\n\nVersions: {args.versions}.\n")

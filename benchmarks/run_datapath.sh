@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures goclr's data path beside torchvision's, each on one core, in turn; prints a table in Markdown.
 #
-#   sh benchmarks/run_datapath.sh [ROUNDS]     3 rounds by default, about 4 minutes
+#   sh benchmarks/run_datapath.sh [ROUNDS]     3 rounds by default
 #
 # GOCLR_DATA names the folder of imagenet-sample.tar and cifar10-train.tar, GOCLR_PYTHON an interpreter with
 # peers/requirements.txt, CORE the core to use.

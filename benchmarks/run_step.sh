@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures goclr's training step beside PyTorch's, on two threads, in turn; prints a table in Markdown.
 #
-#   sh benchmarks/run_step.sh [ROUNDS]     3 rounds by default, about 5 minutes
+#   sh benchmarks/run_step.sh [ROUNDS]     3 rounds by default
 #
 # GOCLR_PYTHON names an interpreter with peers/requirements.txt.
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the path of a Python interpreter with the packages of requirements.txt: the one that GOCLR_PYTHON names, or that of
-# a virtual environment in the user's cache, made at the first run (it downloads about 3 GB). Only benchmarks and checks
+# a virtual environment in the user's cache, made at the first run (gigabytes to download). Only benchmarks and checks
 # against PyTorch need it.
 set -eu
 
