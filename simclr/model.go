@@ -31,11 +31,12 @@ type Model struct {
 	Std  [3]float64 `json:"std"`
 }
 
-// DefaultModel is a ResNet-18 for images of 32 pixels with the two-layer head of the paper.
+// DefaultModel is a ResNet-18 for images of 32 pixels with the two-layer head of the paper, and the temperature that its authors
+// later advised for small batches and short schedules.
 func DefaultModel() Model {
 	return Model{
 		Encoder: "resnet18", Width: 1, ImageSize: 32,
-		Head: "nonlinear", HeadLayers: 2, Projection: 128, Temperature: 0.5,
+		Head: "nonlinear", HeadLayers: 2, Projection: 128, Temperature: 0.2,
 		Std: [3]float64{1, 1, 1},
 	}
 }

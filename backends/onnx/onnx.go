@@ -2,8 +2,12 @@ package onnx
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -43,16 +47,34 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	digest, err := fileDigest(library)
+	if err != nil {
+		return nil, err
+	}
 	if err := hold(library); err != nil {
 		return nil, err
 	}
 	return &backend{library: library, info: backends.Info{
 		Backend: "onnx",
 		Device:  "cpu",
-		Library: "ONNX Runtime " + ort.GetVersion(),
+		Library: fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),
 		CPU:     cpuName(),
 		Threads: o.Threads,
 	}}, nil
+}
+
+// fileDigest is the SHA-256 of a file: one version of the library has several builds, whose results differ in the last bits.
+func fileDigest(path string) (digest string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // cpuName names the processor and its instruction set, as a hypervisor may hide the former.

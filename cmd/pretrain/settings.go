@@ -62,9 +62,9 @@ func newSettings() *settings {
 	f.Float64Var(&s.strength, "strength", 0, "of the colour distortion (default 0.5 up to 64 pixels, 1 above)")
 
 	f.StringVar(&o.Name, "optimizer", "sgd", strings.Join(simclr.Optimizers, ", "))
-	f.Float64Var(&o.LearningRate, "lr", 0, "learning rate after warm-up (default 0.12*batch/128 with sgd, 0.3*batch/256 with lars)")
+	f.Float64Var(&o.LearningRate, "lr", 0, "learning rate after warm-up (default 0.2*batch/128 with sgd, 0.3*batch/256 with lars)")
 	f.Float64Var(&o.Momentum, "momentum", 0.9, "of the optimizer")
-	f.Float64Var(&o.WeightDecay, "weight-decay", 0, "pull of weights to zero (default 5e-4 with sgd, 1e-6 with lars)")
+	f.Float64Var(&o.WeightDecay, "weight-decay", 0, "pull of weights to zero (default 1e-4 with sgd, 1e-6 with lars)")
 	f.Float64Var(&o.WarmupEpochs, "warmup", 0, "epochs in which the rate rises from 0 (default a tenth of -epochs, at most 10)")
 
 	f.IntVar(&s.batch, "batch", 128, "images in a batch, of two views each")
@@ -138,13 +138,13 @@ func (s *settings) complete() {
 	o := &s.optimizer
 	lars := o.Name == "lars"
 	if !s.flags.Given("lr") && o.LearningRate == 0 {
-		o.LearningRate = 0.12 * float64(s.batch) / 128
+		o.LearningRate = 0.2 * float64(s.batch) / 128
 		if lars {
 			o.LearningRate = 0.3 * float64(s.batch) / 256
 		}
 	}
 	if !s.flags.Given("weight-decay") && o.WeightDecay == 0 {
-		o.WeightDecay = 5e-4
+		o.WeightDecay = 1e-4
 		if lars {
 			o.WeightDecay = 1e-6
 		}

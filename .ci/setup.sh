@@ -3,9 +3,9 @@
 # missing and fetches the pinned ONNX Runtime library. Run again, it changes nothing; root (or sudo) is needed only
 # when a package is missing.
 #
-#   sh setup.sh [COMMAND...]     further commands to have; each is also the name of the package that brings it
+#   sh .ci/setup.sh [COMMAND...]     further commands to have; each is also the name of the package that brings it
 set -eu
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
