@@ -34,7 +34,7 @@ setup: ## install what is missing: system packages, the ONNX Runtime library; th
 demo: setup ## train an encoder on generated images, minutes on two cores, and evaluate it
 	$(GORUN) ./cmd/pretrain -data $(DEMO_DATA) -out $(DEMO_RUN) -batch $(DEMO_BATCH) -epochs $(DEMO_EPOCHS) \
 		-eval-every 1 -eval-limit 1000 $(DEMO_FLAGS)
-	$(GORUN) ./cmd/evaluate knn -run $(DEMO_RUN) -train $(DEMO_DATA) -test '$(DEMO_DATA)\#test'
+	$(GORUN) ./cmd/evaluate knn -run $(DEMO_RUN) -train $(DEMO_DATA) -test '$(DEMO_DATA)#test'
 
 test: setup ## run every test
 	go test $(GOTEST) $(PACKAGES)
