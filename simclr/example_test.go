@@ -88,10 +88,14 @@ func trainedRun(ctx context.Context) string {
 	return dir
 }
 
-// photo returns a PNG file of the given size.
+// photo returns a PNG file of the given size, with a picture of its own.
 func photo(w, h int) []byte {
+	m := image.NewGray(image.Rect(0, 0, w, h))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i * i * w)
+	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, w, h))); err != nil {
+	if err := png.Encode(&b, m); err != nil {
 		log.Fatal(err)
 	}
 	return b.Bytes()

@@ -14,7 +14,7 @@ type Step struct {
 	Updates  []Update // what the step changes, all computed from the values before it
 
 	// Features is the encoder's output [rows, F] with running statistics: each row depends on its own image only. Its Image
-	// may have another number of rows than that of the loss; backends pad a smaller batch. May be nil.
+	// may have another number of rows than that of the loss, and a batch may be smaller than that. May be nil.
 	Features *Node
 }
 

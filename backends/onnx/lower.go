@@ -88,8 +88,9 @@ type model struct {
 func inputName(n *graph.Node) string { return "in:" + n.Name }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
-// lower makes the model that computes the given nodes.
-func lower(g *graph.Graph, outputs []*graph.Node, table map[graph.Op]lowering) (*model, error) {
+// lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
+// evaluation, where each row of the result depends on its own image only.
+func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph.Op]lowering) (*model, error) {
 	l := &lowerer{
 		builder: newBuilder(),
 		values:  map[*graph.Node]value{},
@@ -109,7 +110,11 @@ func lower(g *graph.Graph, outputs []*graph.Node, table map[graph.Op]lowering) (
 				return nil, fmt.Errorf("%v: this backend reads images from the column views only", n)
 			}
 			m.image = n
-			in = append(in, port{inputName(n), uint8Type, []int{n.Shape[0], n.Shape[2], n.Shape[3], n.Shape[1]}})
+			shape := []int{n.Shape[0], n.Shape[2], n.Shape[3], n.Shape[1]}
+			if freeRows {
+				shape[0] = anyRows
+			}
+			in = append(in, port{inputName(n), uint8Type, shape})
 			l.values[n] = l.image(n, value(inputName(n)))
 		case graph.OpRate:
 			if m.rate == nil {
@@ -137,7 +142,11 @@ func lower(g *graph.Graph, outputs []*graph.Node, table map[graph.Op]lowering) (
 		return nil, fmt.Errorf("%v depends on no image", outputs[0])
 	}
 	for i, n := range outputs {
-		out = append(out, port{outputName(i), float32Type, tensorShape(n)})
+		shape := tensorShape(n)
+		if freeRows {
+			shape = append([]int{anyRows}, shape[1:]...)
+		}
+		out = append(out, port{outputName(i), float32Type, shape})
 		l.name(l.values[n], outputName(i))
 	}
 	m.encoded = l.encode(in, out)

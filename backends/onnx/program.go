@@ -40,10 +40,11 @@ func compile(ctx context.Context, s *graph.Step, library string, threads int) (_
 	for _, part := range []struct {
 		session **session
 		outputs []*graph.Node
+		mode    backends.Mode
 	}{
-		{&p.train, s.Outputs()},
-		{&p.eval, present(s.Features)},
-		{&p.project, present(s.Project)},
+		{&p.train, s.Outputs(), backends.Train},
+		{&p.eval, present(s.Features), backends.Eval},
+		{&p.project, present(s.Project), backends.Train},
 	} {
 		if len(part.outputs) == 0 {
 			continue
@@ -51,7 +52,7 @@ func compile(ctx context.Context, s *graph.Step, library string, threads int) (_
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lower(s.Graph, part.outputs, standard)
+		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, standard)
 		if err != nil {
 			return nil, err
 		}
@@ -91,12 +92,17 @@ func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32)
 	if p.train == nil {
 		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
 	}
+	v, err := newViews(p.train.model.image, batch, backends.Train)
+	if err != nil {
+		return backends.Metrics{}, err
+	}
+	defer v.release()
 	p.rate.data[0] = lr
 	out := []ort.Value{p.metrics[0].value, p.metrics[1].value, p.metrics[2].value}
 	for _, u := range p.step.Updates {
 		out = append(out, p.state.next(u.Target).value)
 	}
-	if _, err := p.call(ctx, p.train, batch, backends.Train, out); err != nil {
+	if err := p.call(ctx, p.train, v, out); err != nil {
 		return backends.Metrics{}, err
 	}
 	p.state.advance()
@@ -126,28 +132,25 @@ func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode
 	case s == nil:
 		return backends.Embeddings{}, errors.New("the step has no such output: it needs Features for mode Eval, Project for mode Train")
 	}
-	shape := s.model.outputs[0].Shape
-	t, err := newTensor(shape)
+	v, err := newViews(s.model.image, batch, m)
+	if err != nil {
+		return backends.Embeddings{}, err
+	}
+	defer v.release()
+	dim := s.model.outputs[0].Shape[1]
+	t, err := newTensor([]int{v.rows, dim})
 	if err != nil {
 		return backends.Embeddings{}, err
 	}
 	defer t.free()
-	rows, err := p.call(ctx, s, batch, m, []ort.Value{t.value})
-	if err != nil {
+	if err := p.call(ctx, s, v, []ort.Value{t.value}); err != nil {
 		return backends.Embeddings{}, err
 	}
-	return backends.Embeddings{Rows: rows, Dim: shape[1], Data: slices.Clone(t.data[:rows*shape[1]])}, nil
+	return backends.Embeddings{Rows: v.rows, Dim: dim, Data: slices.Clone(t.data)}, nil
 }
 
-// call runs a session on a batch and the current tensors, and returns the number of views in the batch.
-func (p *program) call(
-	ctx context.Context, s *session, batch arrow.Record, m backends.Mode, out []ort.Value,
-) (rows int, err error) {
-	v, err := newViews(s.model.image, batch, m)
-	if err != nil {
-		return 0, err
-	}
-	defer v.release()
+// call runs a session on views and the current tensors.
+func (p *program) call(ctx context.Context, s *session, v *views, out []ort.Value) error {
 	in := []ort.Value{v.value}
 	if s.model.rate != nil {
 		in = append(in, p.rate.value)
@@ -155,7 +158,7 @@ func (p *program) call(
 	for _, n := range s.model.tensors {
 		in = append(in, p.state.current(n).value)
 	}
-	return v.rows, s.call(ctx, in, out)
+	return s.call(ctx, in, out)
 }
 
 func (p *program) Backward(context.Context, arrow.Record, []float32) error {

@@ -130,17 +130,23 @@ func rawFloats(v []float32) []byte {
 	return b
 }
 
-// A port is a ValueInfoProto: an input or output of the model.
+// A port is a ValueInfoProto: an input or output of the model. A dimension of anyRows is settled by each run.
 type port struct {
 	name    string
 	element elementType
 	shape   []int
 }
 
+const anyRows = -1
+
 func (p port) message() message {
 	var shape message
 	for _, d := range p.shape {
-		shape = shape.bytes(1, message{}.int(1, int64(d)))
+		if d == anyRows {
+			shape = shape.bytes(1, message{}.str(2, "rows"))
+		} else {
+			shape = shape.bytes(1, message{}.int(1, int64(d)))
+		}
 	}
 	tensor := message{}.int(1, int64(p.element)).bytes(2, shape)
 	return message{}.str(1, p.name).bytes(2, message{}.bytes(1, tensor))

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -12,16 +13,14 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// views are the bytes of a batch as an input of a model. They are those of the record itself, unless it has fewer rows
-// than the model takes.
+// views are the bytes of a batch as an input of a model: those of the record itself.
 type views struct {
 	rows  int
 	value *ort.Tensor[uint8]
 	pin   runtime.Pinner // ONNX Runtime keeps a pointer to the bytes until release
 }
 
-// newViews checks that the batch fits Image node n. In mode Train it must fill it with pairs; in mode Eval it may be
-// smaller, and the rows that it lacks are zero.
+// newViews checks that the batch fits Image node n. In mode Train it must fill it with pairs; in mode Eval it may be smaller.
 func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error) {
 	bytes, shape, err := pipeline.Views(batch)
 	if err != nil {
@@ -40,12 +39,12 @@ func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error
 		return nil, fmt.Errorf("the batch has %d rows of %d views, the model takes %d views in all: use the batch size it was built for",
 			batch.NumRows(), shape[0], want)
 	}
-	if rows < want {
-		bytes = append(make([]byte, 0, n.Size()), bytes...)[:n.Size()]
+	if rows == 0 {
+		return nil, errors.New("the batch is empty")
 	}
 	v := &views{rows: rows}
 	v.pin.Pin(&bytes[0])
-	v.value, err = ort.NewTensor(ortShape([]int{want, height, width, 3}), bytes)
+	v.value, err = ort.NewTensor(ortShape([]int{rows, height, width, 3}), bytes)
 	if err != nil {
 		v.pin.Unpin()
 		return nil, err
