@@ -48,7 +48,7 @@ type Info struct {
 // A Program is a compiled step with its weights. It is not safe for concurrent use.
 type Program interface {
 	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row) and returns the
-	// metrics as they were before the update.
+	// metrics as they were before the update. After an error the tensors are those before the step.
 	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
 	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
 	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)

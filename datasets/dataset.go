@@ -46,7 +46,7 @@ func Open(ctx context.Context, spec string, o Options) (Dataset, error) {
 	if spec == "" {
 		return nil, errors.New("no dataset named: " + specHelp)
 	}
-	if rest, ok := strings.CutPrefix(spec, "synthetic"); ok && (rest == "" || rest[0] == ':' || rest[0] == '#') {
+	if isSynthetic(spec) {
 		return openSynthetic(spec)
 	}
 	path, split := splitSpec(spec)

@@ -47,7 +47,7 @@ func gunzip(ctx context.Context, out io.Writer, in io.Reader) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case w.err != nil:
-		return fmt.Errorf("unpack after %d bytes: %w; set TMPDIR to a folder with more room", w.n, w.err)
+		return fmt.Errorf("unpack after %d bytes: %w; name a folder with more room by TMPDIR, or by -temp where there is that flag", w.n, w.err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the archive is truncated: it unpacks to %d bytes and then ends early; fetch it again", w.n)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -60,6 +60,20 @@ func NewSynthetic(o Synthetic) (Dataset, error) {
 	return d, nil
 }
 
+// SyntheticTest returns the name of the test split of the procedural set that spec names, and false if it names another dataset.
+func SyntheticTest(spec string) (string, bool) {
+	if !isSynthetic(spec) {
+		return "", false
+	}
+	set, _, _ := strings.Cut(spec, "#")
+	return set + "#test", true
+}
+
+func isSynthetic(spec string) bool {
+	rest, ok := strings.CutPrefix(spec, "synthetic")
+	return ok && (rest == "" || rest[0] == ':' || rest[0] == '#')
+}
+
 // openSynthetic reads "synthetic:n=20000,size=32,seed=1#train", where everything but the first word may be left out.
 func openSynthetic(spec string) (Dataset, error) {
 	var o Synthetic

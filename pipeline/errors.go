@@ -53,6 +53,24 @@ type budget struct {
 	read, bad int
 }
 
+// A TooManyBadError ends a Batches call: more samples were bad than Options.MaxBad allows.
+type TooManyBadError struct {
+	Bad, Read int     // samples so far
+	Max       float64 // Options.MaxBad
+	Last      *SampleError
+}
+
+// Error says how many samples were bad, and why the last of them was.
+func (e *TooManyBadError) Error() string {
+	if e.Max < 0 {
+		return fmt.Sprintf("pipeline: a bad sample, and Options.MaxBad allows none: %v", e.Last)
+	}
+	return fmt.Sprintf("pipeline: %d of %d samples are bad, more than Options.MaxBad %g allows; the last: %v", e.Bad, e.Read, e.Max, e.Last)
+}
+
+// Unwrap returns the last bad sample.
+func (e *TooManyBadError) Unwrap() error { return e.Last }
+
 // spend adds one batch, with its last bad sample, and returns an error when too many have been bad.
 func (b *budget) spend(read, bad int, last *SampleError) error {
 	b.read += read
@@ -60,12 +78,8 @@ func (b *budget) spend(read, bad int, last *SampleError) error {
 	if bad == 0 {
 		return nil
 	}
-	if b.max < 0 {
-		return fmt.Errorf("pipeline: a bad sample, and Options.MaxBad allows none: %w", last)
-	}
-	if float64(b.bad) > b.max*float64(max(b.read, badFloor)) {
-		return fmt.Errorf("pipeline: %d of %d samples are bad, more than Options.MaxBad %g allows; the last: %w",
-			b.bad, b.read, b.max, last)
+	if b.max < 0 || float64(b.bad) > b.max*float64(max(b.read, badFloor)) {
+		return &TooManyBadError{Bad: b.bad, Read: b.read, Max: b.max, Last: last}
 	}
 	return nil
 }

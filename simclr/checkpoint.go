@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/pipeline"
@@ -59,6 +60,9 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 		data, err = os.ReadFile(filepath.Join(at, infoFile))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
+		if steps, err := checkpointSteps(dir); err == nil && len(steps) > 0 {
+			return nil, fmt.Errorf("%s leads to no checkpoint; there are those of steps %v: %s", at, steps, relink(dir))
+		}
 		return nil, fmt.Errorf("%s: %w: name the directory that pretrain -out wrote", dir, ErrNoCheckpoint)
 	}
 	if err != nil {
@@ -69,7 +73,7 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(data, &format); err != nil {
-		return nil, fmt.Errorf("%s: not a checkpoint's description: %w; take an earlier one of %s", filepath.Join(at, infoFile), err, checkpointsDir)
+		return nil, fmt.Errorf("%s: not a checkpoint's description: %w; %s", filepath.Join(at, infoFile), err, relink(dir))
 	}
 	if format.Format != checkpointFormat {
 		return nil, fmt.Errorf("%s is of format %d, this program reads %d: use the version of goclr that wrote it", filepath.Join(at, infoFile), format.Format, checkpointFormat)
@@ -84,14 +88,28 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Weights reads the encoder and head.
-func (c *Checkpoint) Weights() (backends.Weights, error) {
-	return safetensors.ReadFile(filepath.Join(c.dir, weightsFile))
+// relink tells how to take an earlier checkpoint of a run.
+func relink(run string) string {
+	return fmt.Sprintf("to take another one of %s, say: ln -sfn %s/%sN %s",
+		filepath.Join(run, checkpointsDir), checkpointsDir, stepPrefix, filepath.Join(run, latestLink))
 }
 
+// Weights reads the encoder and head.
+func (c *Checkpoint) Weights() (backends.Weights, error) { return c.tensors(weightsFile) }
+
 // momentum reads what the optimiser carries from step to step.
-func (c *Checkpoint) momentum() (backends.Weights, error) {
-	return safetensors.ReadFile(filepath.Join(c.dir, momentumFile))
+func (c *Checkpoint) momentum() (backends.Weights, error) { return c.tensors(momentumFile) }
+
+func (c *Checkpoint) tensors(name string) (backends.Weights, error) {
+	w, err := safetensors.ReadFile(filepath.Join(c.dir, name))
+	if err != nil {
+		run := filepath.Dir(c.dir)
+		if filepath.Base(run) == checkpointsDir {
+			run = filepath.Dir(run)
+		}
+		return nil, fmt.Errorf("%w; %s", err, relink(run))
+	}
+	return w, nil
 }
 
 // save writes the checkpoint of a run into its directory, so that at any moment, whatever ends the process, the directory
@@ -104,6 +122,17 @@ func (c *Checkpoint) save(run string, w backends.Weights) error {
 			}
 		}
 	}
+	if err := c.put(run, w); err != nil {
+		err = fmt.Errorf("checkpoint of step %d: %w", c.Step, explainFull(err))
+		if c.Step > 0 {
+			err = fmt.Errorf("%w; the checkpoint before is intact", err)
+		}
+		return err
+	}
+	return nil
+}
+
+func (c *Checkpoint) put(run string, w backends.Weights) error {
 	parent := filepath.Join(run, checkpointsDir)
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
@@ -115,7 +144,7 @@ func (c *Checkpoint) save(run string, w backends.Weights) error {
 	}
 	defer os.RemoveAll(tmp)
 	if err := c.write(tmp, w); err != nil {
-		return fmt.Errorf("checkpoint of step %d: %w; the one before is intact", c.Step, err)
+		return err
 	}
 	final := filepath.Join(parent, name)
 	if err := os.RemoveAll(final); err != nil { // left by a run that was resumed from an earlier step
@@ -134,6 +163,16 @@ func (c *Checkpoint) save(run string, w backends.Weights) error {
 		return err
 	}
 	return syncDir(run)
+}
+
+// explainFull says what to do about a full disk.
+func explainFull(err error) error {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("%w: make room on the disk, then resume the run", err)
+		}
+	}
+	return err
 }
 
 func (c *Checkpoint) write(dir string, w backends.Weights) error {
@@ -168,13 +207,19 @@ func (c *Checkpoint) write(dir string, w backends.Weights) error {
 	return syncDir(dir)
 }
 
-// prune removes all checkpoints but the newest keep.
-func prune(run string, keep int) error {
+// prune removes all checkpoints but that of the given step and the keep-1 before it. Later ones were made before the run went
+// back to an earlier step.
+func prune(run string, step, keep int) error {
 	steps, err := checkpointSteps(run)
-	if err != nil || len(steps) <= keep {
+	if err != nil {
 		return err
 	}
-	for _, s := range steps[:len(steps)-keep] {
+	slices.Reverse(steps)
+	for _, s := range steps {
+		if s <= step && keep > 0 {
+			keep--
+			continue
+		}
 		if err := os.RemoveAll(filepath.Join(run, checkpointsDir, stepPrefix+strconv.Itoa(s))); err != nil {
 			return err
 		}

@@ -96,11 +96,13 @@ type FeatureOptions struct {
 	MaxPixels int
 	// Workers is the number of goroutines that decode. The default is GOMAXPROCS.
 	Workers int
+	// SkipBad leaves out images that cannot be decoded. The default is false: one of them is an error.
+	SkipBad bool
 	// Observe is told how many images are done. The default is nil.
 	Observe func(done int)
 }
 
-// Features returns the features of all images of a source, in its order. One bad image is an error: ingest sorts such out.
+// Features returns the features of all images of a source, in its order.
 func (e *Encoder) Features(ctx context.Context, src pipeline.Source, o FeatureOptions) (*probe.Features, error) {
 	return features(ctx, src, e.model.ImageSize, e.model.featureRows(), o, e.model.FeatureDim(), e.embed)
 }
@@ -142,15 +144,23 @@ func centre(pix []byte, out []float32) {
 // features runs a source through the stages of evaluation and embed.
 func features(ctx context.Context, src pipeline.Source, size, batch int, o FeatureOptions, dim int,
 	embed func(context.Context, arrow.Record) ([]float32, error)) (*probe.Features, error) {
-	decode := stages.Decode{MaxPixels: o.MaxPixels}
-	p, err := pipeline.New(src, pipeline.Options{
+	options := pipeline.Options{
 		Batch: min(batch, src.Len()), Epochs: 1, Ordered: true, KeepTail: true, MaxBad: -1, Workers: o.Workers,
-	}, append([]pipeline.Stage{decode}, stages.Eval(size)...)...)
+	}
+	if o.SkipBad {
+		options.MaxBad = 1
+	}
+	decode := stages.Decode{MaxPixels: o.MaxPixels}
+	p, err := pipeline.New(src, options, append([]pipeline.Stage{decode}, stages.Eval(size)...)...)
 	if err != nil {
 		return nil, err
 	}
 	f := probe.NewFeatures(src.Len(), dim)
+	next := uint64(0)
 	for record, err := range p.Batches(ctx, 0) {
+		if bad := (*pipeline.TooManyBadError)(nil); errors.As(err, &bad) && !o.SkipBad {
+			return nil, fmt.Errorf("%w; evaluation takes every image: run ingest, which sets bad ones aside, and evaluate its shards", bad.Last)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -166,9 +176,14 @@ func features(ctx context.Context, src pipeline.Source, size, batch int, o Featu
 		if err != nil {
 			return nil, err
 		}
-		f.Append(ids, labels, data)
+		for i, id := range ids {
+			if id == next { // otherwise it is the substitute of a bad image
+				f.Append(ids[i:i+1], labels[i:i+1], data[i*dim:(i+1)*dim])
+			}
+			next++
+		}
 		if o.Observe != nil {
-			o.Observe(f.Len())
+			o.Observe(int(next))
 		}
 	}
 	return f, nil

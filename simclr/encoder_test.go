@@ -10,6 +10,7 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/onnx"
+	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/simclr"
 )
 
@@ -73,6 +74,33 @@ func TestEmbedNamesTheBadImage(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "image 1") {
 		t.Errorf("error %v, want one that names image 1", err)
 	}
+}
+
+func TestBadImagesInEvaluation(t *testing.T) {
+	e := openTrained(t)
+	src := files{photo(8, 8), []byte("no image"), photo(9, 9), photo(10, 10)}
+	_, err := e.Features(t.Context(), src, simclr.FeatureOptions{})
+	if err == nil || !strings.Contains(err.Error(), "run ingest") {
+		t.Errorf("error %v, want one that tells what to do", err)
+	}
+	f, err := e.Features(t.Context(), src, simclr.FeatureOptions{SkipBad: true})
+	if err != nil || !slices.Equal(f.IDs, []uint64{0, 2, 3}) {
+		t.Fatalf("features of images %v (%v), want 0, 2 and 3", f, err)
+	}
+	alone, err := e.Embed(t.Context(), src[2])
+	if err != nil || !slices.Equal(f.Row(1), alone[0]) {
+		t.Errorf("image 2 has other features than alone (%v)", err)
+	}
+}
+
+// files is a source of images in memory.
+type files [][]byte
+
+func (f files) Len() int { return len(f) }
+
+func (f files) Read(_ context.Context, i int, s *pipeline.Sample) error {
+	s.Bytes, s.Label = f[i], int32(i)
+	return nil
 }
 
 func TestOpenEncoderRefusesWhatIsNoRun(t *testing.T) {

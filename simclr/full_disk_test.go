@@ -31,7 +31,7 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "checkpoint of step 10") || !strings.Contains(err.Error(), "the one before is intact") {
+	if !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "checkpoint of step 10") || !strings.Contains(err.Error(), "make room on the disk, then resume the run; the checkpoint before is intact") {
 		t.Fatalf("error %v", err)
 	}
 	if got := digest(t, r.Dir); got != before {

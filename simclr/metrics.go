@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Record is one line of metrics.jsonl: a step, or an evaluation after it.
@@ -28,8 +30,12 @@ type Record struct {
 	Evaluation map[string]float64 `json:"evaluation,omitempty"`
 }
 
-// metricsLog appends records to a run's metrics.jsonl, each at once: people watch the file.
-type metricsLog struct{ f *os.File }
+// metricsLog appends records to a run's metrics.jsonl, each at once: people watch the file. While it is open, the run belongs to
+// this process.
+type metricsLog struct {
+	f         *os.File
+	evaluated int // step of the last evaluation, -1 if there is none
+}
 
 // openMetrics opens the log of a run for what follows the given step: lines of later steps, which the run will take again, are
 // removed, and so is a line cut short by the end of a process.
@@ -39,7 +45,10 @@ func openMetrics(run string, step int) (*metricsLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	end, err := endOfStep(f, step)
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: another process is training this run: %w", run, err), f.Close())
+	}
+	end, evaluated, err := endOfStep(f, step)
 	if err == nil {
 		err = f.Truncate(end)
 	}
@@ -49,24 +58,27 @@ func openMetrics(run string, step int) (*metricsLog, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}
-	return &metricsLog{f}, nil
+	return &metricsLog{f, evaluated}, nil
 }
 
-// endOfStep returns the offset behind the last line of the given step.
-func endOfStep(r io.Reader, step int) (int64, error) {
+// endOfStep returns the offset behind the last line of the given step, and the step of the last evaluation before it.
+func endOfStep(r io.Reader, step int) (end int64, evaluated int, err error) {
+	evaluated = -1
 	lines := bufio.NewReader(r)
-	var end int64
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return end, nil
+			return end, evaluated, nil
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		var rec Record
 		if json.Unmarshal(line, &rec) != nil || rec.Step > step {
-			return end, nil
+			return end, evaluated, nil
+		}
+		if rec.Evaluation != nil {
+			evaluated = rec.Step
 		}
 		end += int64(len(line))
 	}
@@ -77,8 +89,13 @@ func (l *metricsLog) append(r Record) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.f.Write(append(line, '\n'))
-	return err
+	if _, err = l.f.Write(append(line, '\n')); err != nil {
+		return explainFull(err)
+	}
+	if r.Evaluation != nil {
+		l.evaluated = r.Step
+	}
+	return nil
 }
 
 func (l *metricsLog) close() error { return l.f.Close() }

@@ -27,8 +27,8 @@ type Run struct {
 	// MaxSteps ends the run after that many steps, although the schedule is that of Config.Epochs. The default is 0: at the
 	// end of the schedule.
 	MaxSteps int
-	// CheckpointEvery is the number of steps between checkpoints. The default is one epoch. The end of the run, and that of
-	// the context, makes one too.
+	// CheckpointEvery is the number of steps between checkpoints. The default is one epoch. There is also one before the first
+	// step and at the end, whatever ends the run.
 	CheckpointEvery int
 	// Keep is the number of checkpoints to keep. The default is 2.
 	Keep int
@@ -115,12 +115,12 @@ func (r Run) open(p *pipeline.Pipeline) (*Checkpoint, error) {
 	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
 		return nil, err
 	}
+	if _, err := os.Stat(filepath.Join(r.Dir, infoFile)); err == nil {
+		return nil, fmt.Errorf("%s is a checkpoint: name the directory of its run", r.Dir)
+	}
 	last, err := ReadCheckpoint(r.Dir)
 	switch {
 	case errors.Is(err, ErrNoCheckpoint):
-		if _, err := os.Stat(filepath.Join(r.Dir, metricsFile)); err == nil && !r.Resume {
-			return nil, r.errExists()
-		}
 		return nil, removeAbandoned(r.Dir)
 	case err != nil:
 		return nil, err
@@ -168,42 +168,40 @@ type training struct {
 }
 
 func (t *training) run(ctx context.Context) error {
-	if t.done >= t.end {
-		return nil
-	}
-	if t.done == 0 {
-		if err := t.evaluate(ctx); err != nil {
+	if t.saved < 0 {
+		// From here on there is a good checkpoint to keep, and one that knows the settings.
+		if err := t.save(); err != nil {
 			return err
 		}
+	}
+	if err := t.evaluate(ctx); err != nil {
+		return t.stop(ctx, err)
+	}
+	if t.done >= t.end {
+		return nil
 	}
 	before := time.Now()
 	for batch, err := range t.pipeline.Batches(ctx, t.done) {
 		if err != nil {
 			return t.stop(ctx, err)
 		}
-		wait := time.Since(before)
-		if err := t.step(ctx, batch, before, wait); err != nil {
+		if err := t.step(ctx, batch, before, time.Since(before)); err != nil {
 			return t.stop(ctx, err)
 		}
-		if t.done == t.end {
-			break
-		}
-		if t.done%t.CheckpointEvery == 0 {
+		if t.done%t.CheckpointEvery == 0 || t.done == t.end {
 			if err := t.save(); err != nil {
 				return err
 			}
 		}
-		if t.EvaluateEvery > 0 && t.done%t.EvaluateEvery == 0 {
-			if err := t.evaluate(ctx); err != nil {
-				return t.stop(ctx, err)
-			}
+		if err := t.evaluate(ctx); err != nil {
+			return t.stop(ctx, err)
+		}
+		if t.done == t.end {
+			return nil
 		}
 		before = time.Now()
 	}
-	if err := t.save(); err != nil {
-		return err
-	}
-	return t.evaluate(ctx)
+	return t.stop(ctx, fmt.Errorf("the pipeline ended before the run: give it %d epochs", t.Epochs))
 }
 
 // step takes one training step.
@@ -243,16 +241,18 @@ func (t *training) record(r Record) error {
 	return nil
 }
 
-// stop ends the run after an error. If it was the context's, the steps done so far are saved; if it was that of the
-// training itself, they are not worth it.
+// stop ends the run after an error and saves the steps done so far, unless they are what is wrong.
 func (t *training) stop(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+	if errors.Is(err, errDiverged) || errors.Is(err, errCollapsed) {
 		return err
 	}
-	if err := t.save(); err != nil {
-		return err
+	if failed := t.save(); failed != nil {
+		return errors.Join(err, failed)
 	}
-	return fmt.Errorf("%w after step %d of %d", ErrStopped, t.done, t.end)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w after step %d of %d", ErrStopped, t.done, t.end)
+	}
+	return fmt.Errorf("%w; the run is saved after step %d of %d: resume it when that is mended", err, t.done, t.end)
 }
 
 func (t *training) save() error {
@@ -272,11 +272,12 @@ func (t *training) save() error {
 		return err
 	}
 	t.saved = t.done
-	return prune(t.Dir, t.Keep)
+	return prune(t.Dir, t.done, t.Keep)
 }
 
+// evaluate measures the encoder if it is time to, and has not been done before a restart.
 func (t *training) evaluate(ctx context.Context) error {
-	if t.Evaluate == nil || t.EvaluateEvery == 0 {
+	if t.Evaluate == nil || t.EvaluateEvery == 0 || t.log.evaluated == t.done || t.done%t.EvaluateEvery != 0 && t.done != t.end {
 		return nil
 	}
 	results, err := t.Evaluate(ctx, &Encoder{model: t.Model, program: t.program})

@@ -145,6 +145,106 @@ func checkMetrics(t *testing.T, dir string, steps int) {
 	}
 }
 
+// TestGoingBack resumes from an earlier checkpoint, as a user does whose latest one is damaged.
+func TestGoingBack(t *testing.T) {
+	want := uninterrupted(t)
+	r := Run{Dir: t.TempDir(), Config: testConfig(), CheckpointEvery: 3, MaxSteps: 9, Keep: 2}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	latest := filepath.Join(r.Dir, latestLink)
+	if err := os.Truncate(filepath.Join(latest, weightsFile), 100); err != nil {
+		t.Fatal(err)
+	}
+	r.Resume, r.MaxSteps = true, 7
+	advice := "ln -sfn checkpoints/step-N " + latest
+	if err := train(t, r); err == nil || !strings.Contains(err.Error(), advice) {
+		t.Fatalf("error %v, want the advice %q", err, advice)
+	}
+	for _, step := range []string{"step-5", "step-6"} {
+		if err := os.Remove(latest); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(checkpointsDir, step), latest); err != nil {
+			t.Fatal(err)
+		}
+		err := train(t, r)
+		if step == "step-5" && (err == nil || !strings.Contains(err.Error(), "there are those of steps [6 9]")) {
+			t.Fatalf("with a link to nothing the error is %v", err)
+		}
+		if step == "step-6" && err != nil {
+			t.Fatal(err)
+		}
+	}
+	if steps, err := checkpointSteps(r.Dir); err != nil || !slices.Equal(steps, []int{6, 7}) {
+		t.Errorf("checkpoints of steps %v (%v), want 6 and 7: the damaged one was made later", steps, err)
+	}
+	r.MaxSteps = 0
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := digest(t, r.Dir); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+}
+
+// TestErrorsSaveTheSteps ends a run by what is not its own fault.
+func TestErrorsSaveTheSteps(t *testing.T) {
+	failure := errors.New("the labels are gone")
+	r := Run{Dir: t.TempDir(), Config: testConfig(), EvaluateEvery: 4, CheckpointEvery: 1000}
+	r.Evaluate = func(context.Context, *Encoder) (map[string]float64, error) {
+		if c, err := ReadCheckpoint(r.Dir); err != nil || c.Step != 0 {
+			t.Errorf("while running, the checkpoint is %+v (%v), want that of step 0", c, err)
+		}
+		if records, err := ReadMetrics(r.Dir); err == nil && len(records) > 5 {
+			return nil, failure
+		}
+		return map[string]float64{"kNN": 1}, nil
+	}
+	err := train(t, r)
+	if !errors.Is(err, failure) || !strings.Contains(err.Error(), "the run is saved after step 8 of 15") {
+		t.Fatalf("error %v", err)
+	}
+	r.Resume = true
+	r.Evaluate = func(context.Context, *Encoder) (map[string]float64, error) { return map[string]float64{"kNN": 1}, nil }
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := train(t, r); err != nil { // does nothing
+		t.Fatal(err)
+	}
+	records, err := ReadMetrics(r.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var evaluated []int
+	for _, rec := range records {
+		if rec.Evaluation != nil {
+			evaluated = append(evaluated, rec.Step)
+		}
+	}
+	if want := []int{0, 4, 8, 12, 15}; !slices.Equal(evaluated, want) {
+		t.Errorf("evaluated after steps %v, want %v: none left out, none twice", evaluated, want)
+	}
+}
+
+func TestOneProcessARun(t *testing.T) {
+	r := Run{Dir: t.TempDir(), Config: testConfig()}
+	r.Observe = func(rec Record) {
+		if rec.Step != 3 {
+			return
+		}
+		second := r
+		second.Resume, second.Observe = true, nil
+		if err := train(t, second); err == nil || !strings.Contains(err.Error(), "another process is training this run") {
+			t.Errorf("a second run at the same time: error %v", err)
+		}
+	}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCheckpointsAreKeptAndLinked(t *testing.T) {
 	r := Run{Dir: t.TempDir(), Config: testConfig(), CheckpointEvery: 2, Keep: 3}
 	if err := train(t, r); err != nil {
@@ -261,6 +361,7 @@ func TestRefusals(t *testing.T) {
 		run  Run
 		want string
 	}{
+		{"a checkpoint", Run{Dir: filepath.Join(done, latestLink), Resume: true, Config: testConfig()}, "is a checkpoint: name the directory of its run"},
 		{"directory in use", Run{Dir: done, Config: testConfig()}, "resume it, or choose another directory"},
 		{"another model", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.Encoder = "resnet34" })}, "encoder resnet34 instead of resnet18"},
 		{"another rate", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Optimizer.LearningRate = 1 })}, "learning rate 1 instead of 0.1"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -26,6 +27,13 @@ func runEmbed(ctx context.Context, args []string) error {
 	}
 	if *in == "" || *out == "" {
 		return cli.Usagef("-in and -out are needed: the images and the file to write")
+	}
+	// Better now than after an hour of embedding.
+	if dir, err := os.Stat(filepath.Dir(*out)); err != nil || !dir.IsDir() {
+		return cli.Usagef("-out %s: there is no folder %s", *out, filepath.Dir(*out))
+	}
+	if info, err := os.Stat(*out); err == nil && !info.Mode().IsRegular() {
+		return cli.Usagef("-out %s: that is no file; name one to write", *out)
 	}
 	b, err := e.open(ctx)
 	if err != nil {

@@ -202,7 +202,7 @@ func TestBadInput(t *testing.T) {
 		{"missing data", append(knn, "-test", "nowhere"), 1, "nowhere"},
 		{"no run", []string{"knn", "-run", t.TempDir(), "-train", data, "-test", data}, 1, "pretrain -out"},
 		{"other classes", append(knn, "-test", classFolder(t)), 1, "different classes"},
-		{"no room", []string{"embed", "-backend", backend(t), "-run", run, "-in", data, "-out", "/nowhere/x.arrow"}, 1, "/nowhere"},
+		{"no folder", []string{"embed", "-backend", backend(t), "-run", run, "-in", data, "-out", "/nowhere/x.arrow"}, 2, "no folder /nowhere"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, stderr := evaluate(t, c.args...)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages"
 )
 
@@ -59,6 +60,8 @@ func run(ctx context.Context, args []string) error {
 		return cli.Usagef("-max-bad %v: it is a fraction, from 0 to 1", *maxBad)
 	case *maxPixels < 1:
 		return cli.Usagef("-max-pixels %d: it must be at least 1", *maxPixels)
+	case badLimit(*maxPixels) != nil:
+		return cli.Usagef("-max-pixels %d: %v", *maxPixels, badLimit(*maxPixels))
 	case *workers < 1:
 		return cli.Usagef("-workers %d: it must be at least 1", *workers)
 	case *shardMB < 1:
@@ -72,6 +75,12 @@ func run(ctx context.Context, args []string) error {
 		Replace:       *force,
 	}
 	return ingest(ctx, *in, *out, *tempDir, o)
+}
+
+// badLimit returns the error of a pixel limit that no image could be decoded under.
+func badLimit(maxPixels int) error {
+	_, err := stages.Decode{MaxPixels: maxPixels}.Shape(pipeline.Shape{})
+	return err
 }
 
 func subcommand(ctx context.Context, f *cli.Flags) error {

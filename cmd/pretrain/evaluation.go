@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -20,16 +19,15 @@ type evaluation struct {
 
 // openEvaluation opens the sets of -eval-train and -eval-test. data is that of -data.
 func (s *settings) openEvaluation(ctx context.Context, data datasets.Dataset) (*evaluation, error) {
-	e := &evaluation{options: simclr.FeatureOptions{MaxPixels: s.maxPixels, Workers: s.workers}}
+	e := &evaluation{options: simclr.FeatureOptions{MaxPixels: s.maxPixels, Workers: s.workers, SkipBad: true}}
 	if s.evalEvery == 0 {
 		return e, nil
 	}
 	if s.evalTest == "" {
-		if !strings.HasPrefix(s.data, "synthetic") {
+		var ok bool
+		if s.evalTest, ok = datasets.SyntheticTest(s.data); !ok {
 			return nil, cli.Usagef("-eval-every needs -eval-test: labelled images that are not in -data")
 		}
-		set, _, _ := strings.Cut(s.data, "#")
-		s.evalTest = set + "#test"
 	}
 	train := data
 	if s.evalTrain != "" {

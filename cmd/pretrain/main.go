@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"github.com/goclr/goclr/backends"
 	_ "github.com/goclr/goclr/backends/onnx"
@@ -75,27 +75,48 @@ func run(ctx context.Context, args []string) error {
 	progress.begin(b.Info(), data)
 	err = r.Train(ctx, b, p)
 	line.Close()
+	if err != nil {
+		return s.explain(err)
+	}
+	if progress.steps == 0 {
+		fmt.Fprintf(os.Stderr, "The run has had all its %d steps already.\n", progress.end)
+	} else {
+		fmt.Fprintln(os.Stderr, p.Stats())
+	}
+	fmt.Fprintf(os.Stderr, "The encoder is in %s\n", filepath.Join(s.out, "weights.safetensors"))
+	return nil
+}
+
+// explain adds the next step to an error of the training.
+func (s *settings) explain(err error) error {
+	var bad *pipeline.TooManyBadError
 	switch {
 	case errors.Is(err, simclr.ErrStopped):
-		return fmt.Errorf("%w; go on with: pretrain -resume -out %s", err, s.out)
-	case err != nil:
-		return err
+		return &cli.InterruptedError{Msg: fmt.Sprintf("%v; go on with: pretrain -resume -out %s", err, s.out)}
+	case errors.As(err, &bad):
+		return fmt.Errorf("%d of %d images are bad, more than -max-bad allows; the last: %w; run ingest, which sets bad ones aside, or raise -max-bad; the run is saved, go on with: pretrain -resume -out %s",
+			bad.Bad, bad.Read, bad.Last, s.out)
 	}
-	fmt.Fprintf(os.Stderr, "%s\nThe encoder is in %s/weights.safetensors\n", p.Stats(), s.out)
-	return nil
+	return err
 }
 
 // pipeline makes pairs of views of the images.
 func (s *settings) pipeline(data pipeline.Source, onBad func(*pipeline.SampleError)) (*pipeline.Pipeline, error) {
+	maxBad := s.maxBad
+	if maxBad == 0 {
+		maxBad = -1 // the pipeline's word for none
+	}
+	if n := data.Len(); s.batch > n {
+		return nil, cli.Usagef("-batch %d: %s has %d images; use a batch of at most %d", s.batch, s.data, n, n)
+	}
 	p, err := pipeline.New(data, pipeline.Options{
 		Batch: s.batch, Epochs: s.epochs, Seed: s.seed, Workers: s.workers, Prefetch: s.prefetch,
-		MaxBad: s.maxBad, OnBad: onBad,
+		MaxBad: maxBad, OnBad: onBad,
 	},
 		stages.Decode{MaxPixels: s.maxPixels},
 		pipeline.Pair(stages.SimCLR(s.imageSize, s.strength)...))
 	if err != nil {
-		// The options of the pipeline are flags here.
-		return nil, cli.Usagef("%s", strings.NewReplacer("pipeline: ", "", "Options.Batch", "-batch", "Options.", "-").Replace(err.Error()))
+		return nil, cli.Usagef("%v", err)
 	}
 	return p, nil
 }

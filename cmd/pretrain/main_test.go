@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/goclr/goclr/backends/onnx"
+	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/simclr"
 )
 
@@ -143,8 +144,8 @@ func TestInterruptSavesTheRun(t *testing.T) {
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Wait(); err == nil {
-		t.Error("an interrupted run has exit code 0")
+	if err := c.Wait(); c.ProcessState.ExitCode() != 130 {
+		t.Errorf("an interrupted run ends with %v, want exit code 130", err)
 	}
 	if !strings.Contains(out.String(), "pretrain -resume -out "+dir) {
 		t.Errorf("it does not say how to go on: %s", out.String())
@@ -172,17 +173,81 @@ func TestEvaluatesWhileTraining(t *testing.T) {
 	}
 }
 
+// TestVariants takes a few steps with each of the settings that no other test changes, and resumes each by -out alone.
+func TestVariants(t *testing.T) {
+	for _, flags := range []string{
+		"-normalize imagenet -head none", "-normalize cifar10 -head linear", "-normalize 0,0.5,1,0.1,0.2,0.3 -head-layers 3",
+		"-max-bad 0 -keep 1", "-encoder resnet34 -optimizer sgd", "-encoder resnet50 -batch 2", "-image-size 72 -strength 2",
+	} {
+		t.Run(flags, func(t *testing.T) {
+			dir := t.TempDir()
+			code, out := pretrain(t, append(small(t, dir, "-max-steps", "2"), strings.Fields(flags)...)...)
+			if code != 0 {
+				t.Fatalf("exit code %d: %s", code, out)
+			}
+			code, out = pretrain(t, "-resume", "-out", dir, "-max-steps", "3")
+			if c, err := simclr.ReadCheckpoint(dir); code != 0 || err != nil || c.Step != 3 {
+				t.Errorf("resumed with exit code %d to %+v (%v): %s", code, c, err, out)
+			}
+		})
+	}
+}
+
+// TestProgressFitsATerminal wants the widest line that a long run shows within 80 columns.
+func TestProgressFitsATerminal(t *testing.T) {
+	var b bytes.Buffer
+	s := newSettings()
+	p := &progress{line: cli.NewLine(&b), settings: s, end: 123456, first: -1}
+	loss, accuracy, rate, wait := float32(12.3456), float32(0.987), float32(0.000123), 0.99
+	p.show(simclr.Record{Step: 23456, Loss: &loss, Accuracy: &accuracy, LearningRate: &rate, Images: 1234.5, Wait: &wait})
+	line := strings.TrimSpace(b.String())
+	for _, want := range []string{"step 23456/123456", "loss 12.35", "acc 99%", "lr 0.00012", "img/s", "wait 99%", "left"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %q in %q", want, line)
+		}
+	}
+	if len(line) > 79 {
+		t.Errorf("%d columns: %s", len(line), line)
+	}
+}
+
+func TestBadImages(t *testing.T) {
+	images := t.TempDir()
+	for i := range 12 {
+		if err := os.WriteFile(filepath.Join(images, fmt.Sprintf("%d.jpg", i)), grey(t), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(images, "bad.jpg"), []byte("text"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	code, out := pretrain(t, small(t, dir, "-data", images, "-epochs", "1")...)
+	if code != 0 || !strings.Contains(out, "bad image replaced") || !strings.Contains(out, "bad.jpg") {
+		t.Errorf("exit code %d, want the bad image named and the run go on: %s", code, out)
+	}
+	code, out = pretrain(t, small(t, t.TempDir(), "-data", images, "-epochs", "1", "-max-bad", "0")...)
+	if code != 1 || !strings.Contains(out, "more than -max-bad allows") || !strings.Contains(out, "run ingest") {
+		t.Errorf("exit code %d with -max-bad 0: %s", code, out)
+	}
+}
+
+func grey(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 20, 20)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func TestBadInput(t *testing.T) {
 	done, other, flat := t.TempDir(), t.TempDir(), t.TempDir()
 	if code, out := pretrain(t, small(t, done, "-max-steps", "1")...); code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 20, 20)), nil); err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg"} {
-		if err := os.WriteFile(filepath.Join(flat, name), b.Bytes(), 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join(flat, name), grey(t), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,6 +272,9 @@ func TestBadInput(t *testing.T) {
 		{"other data", []string{"-resume", "-out", done, "-data", "synthetic:n=65"}, 1, "other batches: source"},
 		{"other colours", []string{"-resume", "-out", done, "-strength", "1"}, 1, "ColorJitter"},
 		{"resume what", []string{"-resume"}, 2, "-resume needs -out"},
+		{"resume nothing", []string{"-resume", "-out", other}, 1, "no checkpoint"},
+		{"strength", small(t, other, "-strength", "9"), 2, "from 0 to 2.5"},
+		{"looks synthetic", small(t, other, "-data", "synthetic-photos"), 1, "no such file"},
 		{"evaluate on what", small(t, other, "-data", flat, "-eval-every", "1"), 2, "-eval-test"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,7 +20,8 @@ type progress struct {
 	line     *cli.Line
 	settings *settings
 	config   simclr.Config
-	steps    int       // of this run
+	end      int       // the last step of this run
+	steps    int       // that this process has taken
 	began    time.Time // of the first step of this process
 	first    int       // that step
 	images   float64   // a second, averaged over the last steps
@@ -32,14 +33,14 @@ func newProgress(line *cli.Line, p *pipeline.Pipeline, c simclr.Config, s *setti
 	if s.maxSteps > 0 {
 		steps = min(steps, s.maxSteps)
 	}
-	return &progress{line: line, settings: s, config: c, steps: steps, first: -1}
+	return &progress{line: line, settings: s, config: c, end: steps, first: -1}
 }
 
 func (p *progress) begin(info backends.Info, data datasets.Dataset) {
 	m := p.config.Model
 	p.line.Printf("%s, width %g, at %d px on %d images of %s", m.Encoder, m.Width, m.ImageSize, data.Len(), p.settings.data)
 	p.line.Printf("%s on %s with %d threads; %d steps of %d images into %s", info.Library, info.Device, info.Threads,
-		p.steps, p.settings.batch, p.settings.out)
+		p.end, p.settings.batch, p.settings.out)
 }
 
 // smoothing is the weight of the newest step in what is shown of speed.
@@ -54,6 +55,7 @@ func (p *progress) show(r simclr.Record) {
 		p.line.Printf("epoch %5.1f  step %d  %s", r.Epoch, r.Step, strings.Join(parts, "  "))
 		return
 	}
+	p.steps++
 	now := time.Now()
 	if p.first < 0 {
 		p.first, p.began = r.Step-1, now.Add(-time.Duration(float64(p.settings.batch)/r.Images*float64(time.Second)))
@@ -61,7 +63,8 @@ func (p *progress) show(r simclr.Record) {
 	}
 	p.images += smoothing * (r.Images - p.images)
 	p.wait += smoothing * (*r.Wait - p.wait)
-	left := time.Duration(math.Round(now.Sub(p.began).Seconds()/float64(r.Step-p.first)*float64(p.steps-r.Step))) * time.Second
-	p.line.Show(fmt.Sprintf("step %d/%d  loss %.4f  contrastive acc %4.1f %%  lr %.4f  %s images/s  waiting for data %2.0f %%  %s left",
-		r.Step, p.steps, *r.Loss, 100**r.Accuracy, *r.LearningRate, cli.FormatRate(p.images), 100*p.wait, cli.FormatDuration(left)))
+	left := time.Duration(math.Round(now.Sub(p.began).Seconds()/float64(r.Step-p.first)*float64(p.end-r.Step))) * time.Second
+	// As long as it can be: a terminal of 80 columns has to hold it.
+	p.line.Show(fmt.Sprintf("step %d/%d loss %.2f acc %.0f%% lr %.2g %s img/s wait %.0f%% %s left",
+		r.Step, p.end, *r.Loss, 100**r.Accuracy, *r.LearningRate, cli.FormatRate(p.images), 100*p.wait, cli.FormatDuration(left)))
 }

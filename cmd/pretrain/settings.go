@@ -42,7 +42,7 @@ type settings struct {
 func newSettings() *settings {
 	s := &settings{flags: cli.NewFlags("pretrain", help), model: simclr.DefaultModel()}
 	f, m, o := s.flags, &s.model, &s.optimizer
-	f.StringVar(&s.data, "data", "synthetic", "the images: a folder, `.tar`, shard directory, CIFAR archive, or synthetic")
+	f.StringVar(&s.data, "data", "synthetic", "the images, `SRC`: a folder, .tar, shard directory, CIFAR archive, or synthetic")
 	f.StringVar(&s.out, "out", "", "the `directory` of the run (default runs/ and the time)")
 	f.BoolVar(&s.resume, "resume", false, "go on from the latest checkpoint in -out")
 
@@ -77,8 +77,8 @@ func newSettings() *settings {
 	f.IntVar(&s.checkpointEvery, "checkpoint-every", 0, "steps between checkpoints (default an epoch)")
 	f.IntVar(&s.keep, "keep", 2, "checkpoints to keep")
 	f.IntVar(&s.evalEvery, "eval-every", 0, "epochs between kNN evaluations of the encoder (default none)")
-	f.StringVar(&s.evalTrain, "eval-train", "", "labelled images that vote (default -data)")
-	f.StringVar(&s.evalTest, "eval-test", "", "labelled images to classify (default the test split of -data, where it is synthetic)")
+	f.StringVar(&s.evalTrain, "eval-train", "", "labelled images that vote: `SRC` (default -data)")
+	f.StringVar(&s.evalTest, "eval-test", "", "labelled images to classify: `SRC` (default the test split of -data, where it is synthetic)")
 	f.IntVar(&s.evalLimit, "eval-limit", 10000, "use at most so many images of either")
 
 	f.Float64Var(&s.maxBad, "max-bad", 0.01, "share of images that may be bad before the run fails")
@@ -105,19 +105,16 @@ func (s *settings) parse(args []string) error {
 	if s.out == "" {
 		s.out = filepath.Join("runs", time.Now().Format("20060102-150405"))
 	}
-	for name, v := range map[string]int{
-		"batch": s.batch, "epochs": s.epochs, "keep": s.keep, "eval-limit": s.evalLimit, "max-pixels": s.maxPixels,
+	for _, f := range []struct {
+		name         string
+		value, least int
+	}{
+		{"epochs", s.epochs, 1}, {"keep", s.keep, 1}, {"eval-limit", s.evalLimit, 1}, {"max-pixels", s.maxPixels, 1},
+		{"max-steps", s.maxSteps, 0}, {"workers", s.workers, 0}, {"prefetch", s.prefetch, 0}, {"threads", s.threads, 0},
+		{"checkpoint-every", s.checkpointEvery, 0}, {"eval-every", s.evalEvery, 0},
 	} {
-		if v < 1 {
-			return cli.Usagef("-%s %d: it must be at least 1", name, v)
-		}
-	}
-	for name, v := range map[string]int{
-		"max-steps": s.maxSteps, "workers": s.workers, "prefetch": s.prefetch, "threads": s.threads,
-		"checkpoint-every": s.checkpointEvery, "eval-every": s.evalEvery,
-	} {
-		if v < 0 {
-			return cli.Usagef("-%s %d: it must not be negative", name, v)
+		if f.value < f.least {
+			return cli.Usagef("-%s %d: it must be at least %d", f.name, f.value, f.least)
 		}
 	}
 	if s.batch < 2 {
@@ -126,8 +123,8 @@ func (s *settings) parse(args []string) error {
 	if s.maxBad < 0 || s.maxBad > 1 {
 		return cli.Usagef("-max-bad %g: it is a share, from 0 to 1", s.maxBad)
 	}
-	if s.maxBad == 0 {
-		s.maxBad = -1 // the pipeline's word for none
+	if s.strength < 0 || s.strength > 2.5 {
+		return cli.Usagef("-strength %g: it must be from 0 to 2.5, where the hue goes all the way round; 0 is the default", s.strength)
 	}
 	s.complete()
 	return nil
@@ -174,8 +171,8 @@ func (s *settings) record() map[string]string {
 // restore sets the flags that are not on the command line to those of the run to resume.
 func (s *settings) restore() error {
 	c, err := simclr.ReadCheckpoint(s.out)
-	if errors.Is(err, simclr.ErrNoCheckpoint) {
-		return nil // stopped before its first checkpoint: the command line has to say it all again
+	if errors.Is(err, simclr.ErrNoCheckpoint) && s.flags.Given("data") {
+		return nil // there is nothing to take over, and the command line says what to do
 	}
 	if err != nil {
 		return err

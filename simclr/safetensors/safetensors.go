@@ -90,7 +90,7 @@ func ReadFile(path string) (backends.Weights, error) {
 	return w, nil
 }
 
-var errTruncated = errors.New("safetensors: the file is cut short; take an earlier checkpoint")
+var errTruncated = errors.New("safetensors: the file is cut short")
 
 // Decode returns the tensors of an encoded file in the order of the header.
 func Decode(data []byte) (backends.Weights, error) {

@@ -44,6 +44,12 @@ func (e *UsageError) Error() string { return e.Msg }
 // Usagef returns a UsageError.
 func Usagef(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
+// An InterruptedError says how to go on after a signal. Main answers it, and any error that a signal causes, with exit code 130.
+type InterruptedError struct{ Msg string }
+
+// Error returns the message.
+func (e *InterruptedError) Error() string { return e.Msg }
+
 // Main runs a command and ends the process. The context is cancelled by the first SIGINT or SIGTERM, so that run can put
 // things in order and return; a second signal ends the process at once. An error is printed as "name: error" on standard
 // error and becomes an exit code; a panic is printed with its stack as an internal error, exit code 1.
@@ -58,6 +64,7 @@ func exitCode(ctx context.Context, name string, args []string, stderr io.Writer,
 	err := protect(ctx, args, run)
 	var usage *UsageError
 	var crash *panicError
+	var interrupted *InterruptedError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return ExitOK
@@ -68,6 +75,9 @@ func exitCode(ctx context.Context, name string, args []string, stderr io.Writer,
 		fmt.Fprintf(stderr, "%s: internal error: %v\nThis is a bug in goclr: please report it with these lines.\n\n%s",
 			name, crash.value, crash.stack)
 		return ExitFailure
+	case errors.As(err, &interrupted):
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return ExitInterrupted
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintf(stderr, "%s: interrupted\n", name)
 		return ExitInterrupted

@@ -172,3 +172,13 @@ func TestMeter(t *testing.T) {
 		}
 	}
 }
+
+func TestInterruptedError(t *testing.T) {
+	var out strings.Builder
+	code := exitCode(t.Context(), "try", nil, &out, func(context.Context, []string) error {
+		return fmt.Errorf("wrapped: %w", &InterruptedError{"stopped; go on with: try again"})
+	})
+	if want := "try: wrapped: stopped; go on with: try again\n"; code != ExitInterrupted || out.String() != want {
+		t.Errorf("exit code %d, %q; want %d, %q", code, out.String(), ExitInterrupted, want)
+	}
+}
