@@ -45,8 +45,9 @@ func openMetrics(run string, step int) (*metricsLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: another process is training this run: %w", run, err), f.Close())
+	// A file system that knows no locks is no reason to refuse the run.
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errors.Join(fmt.Errorf("%s: another process is training this run; wait for it, or stop it", run), f.Close())
 	}
 	end, evaluated, err := endOfStep(f, step)
 	if err == nil {
