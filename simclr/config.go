@@ -34,6 +34,9 @@ func (c Config) Validate() error {
 
 // checkPipeline returns an error unless p makes what the model takes: pairs of views of its size.
 func (c Config) checkPipeline(p *pipeline.Pipeline) error {
+	if world := p.Plan().World; world != 1 {
+		return fmt.Errorf("the pipeline makes the share of one of %d ranks; a run needs whole batches: leave World at 1", world)
+	}
 	size := pipeline.Shape{H: c.Model.ImageSize, W: c.Model.ImageSize, C: 3}
 	if p.Views() != 2 || p.Shape() != size {
 		return fmt.Errorf("the pipeline makes %d views of %v an image, the model takes 2 of %v; end the pipeline with Pair and crop to the model's size",

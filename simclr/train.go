@@ -107,6 +107,10 @@ func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline
 		return err
 	}
 	defer func() { err = errors.Join(err, t.log.close()) }()
+	// Only now is it sure that no other process is writing one.
+	if err := removeAbandoned(r.Dir); err != nil {
+		return err
+	}
 	return t.run(ctx)
 }
 
@@ -121,7 +125,7 @@ func (r Run) open(p *pipeline.Pipeline) (*Checkpoint, error) {
 	last, err := ReadCheckpoint(r.Dir)
 	switch {
 	case errors.Is(err, ErrNoCheckpoint):
-		return nil, removeAbandoned(r.Dir)
+		return nil, nil
 	case err != nil:
 		return nil, err
 	case !r.Resume:
@@ -133,7 +137,7 @@ func (r Run) open(p *pipeline.Pipeline) (*Checkpoint, error) {
 	if diff := p.Plan().Diff(last.Plan); diff != "" {
 		return nil, fmt.Errorf("%s was trained on other batches: %s; resume with the same data and stages or start a new run", r.Dir, diff)
 	}
-	return last, removeAbandoned(r.Dir)
+	return last, nil
 }
 
 func (r Run) errExists() error {
