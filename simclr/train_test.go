@@ -16,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/stages"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -411,5 +413,17 @@ func TestRate(t *testing.T) {
 	}
 	if got := (Optimizer{LearningRate: 2}).rate(0, 10, 100); got != 2 {
 		t.Errorf("without warm-up the first rate is %g, want 2", got)
+	}
+}
+
+func TestARunNeedsWholeBatches(t *testing.T) {
+	p, err := pipeline.New(colours(21), pipeline.Options{Batch: 4, World: 2},
+		stages.Decode{}, pipeline.Pair(stages.SimCLR(8, 0.5)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = Run{Dir: t.TempDir(), Config: testConfig()}.Train(t.Context(), &fakeBackend{}, p)
+	if err == nil || !strings.Contains(err.Error(), "leave World at 1") {
+		t.Errorf("error %v", err)
 	}
 }
