@@ -13,7 +13,9 @@ import (
 )
 
 // Synthetic describes a procedural set: textured figures of ten classes, one to an image, of any colour, place, size and
-// tilt, on textured grounds. Neither mean colour nor position says anything of the class. Image i is a function of
+// tilt, on textured grounds. Mean colour and position say next to nothing of the class. Pixels do: with a few thousand images the
+// nearest of them, each centred on its mean, has the same class three times out of four, since a class always has the same
+// texture. So the set shows that training works, not how good an encoder is. Image i is a function of
 // (Seed, Split, Size, i) alone, real JPEG bytes, the same on every machine.
 type Synthetic struct {
 	N     int    // images; their classes take turns. Default 20000, and 2000 where Split is "test".

@@ -47,7 +47,8 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 		o.SetLogSeverityLevel(ort.LoggingLevelError),
 		// Plans all activations into one block, which for a training step takes twice the memory.
 		o.SetMemPattern(false),
-		// Idle threads that spin take the CPU from the pipeline's workers: a third more for the same step.
+		// Threads that spin while idle use a third more CPU for the same step, which others on the machine lose. On a quiet
+		// one they are faster: benchmarks/results/step.md.
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		// Would store the zeros that a gradient of pooling starts from in the model.
 		o.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding"),

@@ -92,7 +92,7 @@ func TestScores(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("%s: exit code %d: %s", method, code, stderr)
 		}
-		for _, want := range []string{"60 training and 30 test images", "encoder after 2 steps", "untrained", "raw pixels"} {
+		for _, want := range []string{"60 training and 30 test images", "encoder after 2 steps", "untrained", "pixels, each image centred"} {
 			if !strings.Contains(table, want) {
 				t.Errorf("%s: no %q in the table:\n%s", method, want, table)
 			}

@@ -15,7 +15,7 @@ import (
 )
 
 const knnHelp = `Evaluate knn classifies each test image by the weighted vote of the training images nearest to it by cosine, each
-with weight exp(cosine/temperature), in the features of the trained encoder, of the same encoder untrained, and in raw pixels.
+with weight exp(cosine/temperature), in the features of the trained encoder, of the same encoder untrained, and in pixels, each image centred.
 
   evaluate knn -run runs/a -train train.tar -test test.tar`
 
@@ -36,7 +36,7 @@ func runKNN(ctx context.Context, args []string) error {
 
 const linearHelp = `Evaluate linear trains a linear softmax classifier on frozen features, by SGD with Nesterov momentum, a cosine
 schedule and batches of 256, without augmentation, and reports its accuracy on the test images: in the features of the trained
-encoder, of the same encoder untrained, and in raw pixels.
+encoder, of the same encoder untrained, and in pixels, each image centred.
 
   evaluate linear -run runs/a -train train.tar -test test.tar`
 
@@ -167,7 +167,7 @@ func (r result) table(w io.Writer, title string) error {
 	fmt.Fprintf(&b, "%s: %d training and %d test images\n", title, r.Train, r.Test)
 	fmt.Fprintf(&b, "  %-32s %5.1f %%\n", fmt.Sprintf("encoder after %d steps", r.Step), 100*r.Trained)
 	fmt.Fprintf(&b, "  %-32s %5.1f %%\n", "the same encoder untrained", 100*r.Untrained)
-	fmt.Fprintf(&b, "  %-32s %5.1f %%\n", "raw pixels", 100*r.Pixels)
+	fmt.Fprintf(&b, "  %-32s %5.1f %%\n", "pixels, each image centred", 100*r.Pixels)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
