@@ -18,6 +18,8 @@ import (
 
 	"github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/cmd/internal/cli"
+	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/simclr"
 )
 
@@ -229,6 +231,85 @@ func TestBadImages(t *testing.T) {
 	code, out = pretrain(t, small(t, t.TempDir(), "-data", images, "-epochs", "1", "-max-bad", "0")...)
 	if code != 1 || !strings.Contains(out, "more than -max-bad allows") || !strings.Contains(out, "run ingest") {
 		t.Errorf("exit code %d with -max-bad 0: %s", code, out)
+	}
+}
+
+// TestShards trains on shards as ingest writes them, on such with a flipped byte, and on such of a later version.
+func TestShards(t *testing.T) {
+	src, err := datasets.Open(t.Context(), "synthetic:n=20", datasets.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	shards := filepath.Join(t.TempDir(), "shards")
+	check := func([]byte) (int, int, error) { return 32, 32, nil }
+	if _, err := datasets.Ingest(t.Context(), src, shards, datasets.IngestOptions{Check: check}); err != nil {
+		t.Fatal(err)
+	}
+	run := func() (int, string) {
+		return pretrain(t, small(t, t.TempDir(), "-data", shards, "-epochs", "1", "-max-steps", "5")...)
+	}
+	if code, out := run(); code != 0 || strings.Contains(out, "bad image") {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	s := pipeline.NewSample(t.Context(), pipeline.Key{})
+	if err := src.Read(t.Context(), 7, s); err != nil {
+		t.Fatal(err)
+	}
+	shard := filepath.Join(shards, "shard-00000.arrow")
+	data, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, s.Bytes)
+	if at < 0 {
+		t.Fatal("image 7 is not in the shard")
+	}
+	data[at+len(s.Bytes)/2] ^= 1
+	if err := os.WriteFile(shard, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := run(); code != 0 || !strings.Contains(out, "bad image replaced") || !strings.Contains(out, "ingest verify") {
+		t.Errorf("with a flipped byte: exit code %d: %s", code, out)
+	}
+	manifest := filepath.Join(shards, "manifest.json")
+	text, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := strings.Replace(string(text), "\"version\": 1", "\"version\": 2", 1)
+	if newer == string(text) {
+		t.Fatalf("no version in %s", text)
+	}
+	if err := os.WriteFile(manifest, []byte(newer), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := run(); code != 1 || !strings.Contains(out, "version 2") {
+		t.Errorf("with a later version: exit code %d: %s", code, out)
+	}
+}
+
+// TestForeignWeights resumes with a weights file that another model left in the checkpoint.
+func TestForeignWeights(t *testing.T) {
+	mine, other := t.TempDir(), t.TempDir()
+	for dir, head := range map[string]string{mine: "linear", other: "none"} {
+		if code, out := pretrain(t, small(t, dir, "-max-steps", "1", "-head", head)...); code != 0 {
+			t.Fatalf("exit code %d: %s", code, out)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(other, "weights.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(mine, "weights.safetensors"), data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	code, out := pretrain(t, "-resume", "-out", mine, "-max-steps", "2")
+	if code != 1 || !strings.Contains(out, "another model") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if c, err := simclr.ReadCheckpoint(mine); err != nil || c.Step != 1 {
+		t.Errorf("the checkpoint is now %+v (%v)", c, err)
 	}
 }
 
