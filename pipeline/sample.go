@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"image"
 	"math/rand/v2"
 )
 
@@ -9,15 +10,18 @@ import (
 type Image struct {
 	W, H int
 	Pix  []byte // len 3*W*H
+
+	// Origin is the place of the first pixel in the whole image: (0, 0), but for what a RegionDecoder leaves for a Cropper.
+	Origin image.Point
 }
 
-// resize gives the image the size w by h. It keeps the memory when that is large enough; the pixels are then arbitrary.
+// resize gives the image the size w by h and the origin (0, 0). It keeps the memory when that is large enough; the pixels are then arbitrary.
 func (m *Image) resize(w, h int) {
 	n := 3 * w * h
 	if cap(m.Pix) < n {
 		m.Pix = make([]byte, n)
 	}
-	m.W, m.H, m.Pix = w, h, m.Pix[:n]
+	m.W, m.H, m.Pix, m.Origin = w, h, m.Pix[:n], image.Point{}
 }
 
 // A Sample is one image on its way through the stages, together with the memory a worker reuses from sample to sample.
