@@ -58,7 +58,9 @@ func Saturation(pix []byte, factor float64) {
 }
 
 // Grayscale gives the three channels of every pixel its grey level.
-func Grayscale(pix []byte) {
+func Grayscale(pix []byte) { grayscale(pix) }
+
+func goGrayscale(pix []byte) {
 	for p := pix; len(p) >= 3; p = p[3:] {
 		v := byte(grey(p[0], p[1], p[2]))
 		p[0], p[1], p[2] = v, v, v

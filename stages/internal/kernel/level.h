@@ -1,0 +1,12 @@
+// What each level_*.c compiles: every kernel, for the instructions that TARGET allows. Compilers vectorise these loops
+// by themselves; every function bears TARGET, because one without it is not inlined into one with it.
+//
+// The bytes are those of the Go code beside, so: integers only. Floating point would round differently where a compiler
+// contracts a product and a sum.
+#include "kernels.h"
+
+#include "colour.h"
+
+const struct kernels KERNELS = {
+	.grayscale = grayscale,
+};
