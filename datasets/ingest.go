@@ -23,6 +23,8 @@ type IngestOptions struct {
 	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
 	// image a bad one. stages.Check is meant for it. Required.
 	Check func(image []byte) (width, height int, err error)
+	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
+	Reencode *Reencoding
 	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
 	MaxBad float64
 	// Workers is the number of images checked at once. Default GOMAXPROCS.
@@ -44,6 +46,8 @@ type Summary struct {
 	Bytes  int64 // of the images as they are encoded
 	Shards int
 	Bad    int // in the quarantine
+	// Reencoded counts the images stored in other bytes than their own: all 0 without IngestOptions.Reencode.
+	Reencoded Reencoded
 }
 
 // TooManyBadError says that more images were bad than IngestOptions.MaxBad allows.
@@ -66,7 +70,7 @@ func (e *TooManyBadError) Error() string {
 
 // Ingest writes all images of src to a new folder of shards, in their order. Each is decoded once, to know that it can be;
 // those that cannot go to a quarantine in the folder. The folder appears when it is complete and on disk: before that, and
-// whatever goes wrong, there is none. Its bytes are a function of the images alone.
+// whatever goes wrong, there is none. Its bytes are a function of the images and of IngestOptions.Reencode alone.
 func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summary, error) {
 	if o.Check == nil {
 		return Summary{}, errors.New("ingest: IngestOptions.Check is required, for example stages.Check")
@@ -74,6 +78,9 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	if !(o.MaxBad >= 0 && o.MaxBad <= 1) || o.MaxShardBytes < 0 || o.Workers < 0 {
 		return Summary{}, fmt.Errorf("ingest: MaxBad %v must lie in 0 to 1, MaxShardBytes %d and Workers %d must not be negative",
 			o.MaxBad, o.MaxShardBytes, o.Workers)
+	}
+	if err := o.Reencode.check(); err != nil {
+		return Summary{}, err
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -113,6 +120,8 @@ type ingest struct {
 	writer  *shardWriter
 	bad     quarantine
 	done    int
+
+	reencoded Reencoded
 }
 
 func (in *ingest) run(ctx context.Context) (Summary, error) {
@@ -134,7 +143,7 @@ func (in *ingest) run(ctx context.Context) (Summary, error) {
 	}
 	m := manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Rows: int(in.writer.next),
 		Bytes: in.writer.bytes, Content: in.writer.content.sum(), Source: in.src.Fingerprint(), Shards: in.writer.done,
-		Quarantine: q}
+		Quarantine: q, Reencoding: in.o.Reencode.record(in.reencoded)}
 	if m.Classes == nil {
 		m.Classes = []string{}
 	}
@@ -145,7 +154,8 @@ func (in *ingest) run(ctx context.Context) (Summary, error) {
 	if err := writeFile(in.o.create, filepath.Join(in.dir, manifestName), file); err != nil {
 		return Summary{}, err
 	}
-	return Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Bad: in.bad.count}, nil
+	return Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Bad: in.bad.count,
+		Reencoded: in.reencoded}, nil
 }
 
 // images reads and checks images in parallel and takes them in order.
@@ -172,24 +182,35 @@ func (in *ingest) images(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// check reads image i and decodes it. The row it returns lies in sample.
+// check reads image i and decides what is stored of it. The row it returns lies in sample.
 func (in *ingest) check(ctx context.Context, i int, sample *pipeline.Sample) (r row, err error) {
 	sample.ID, sample.Label, sample.Key, sample.Bytes = uint64(i), -1, "", nil
 	caught := panics.Try(func() {
-		if err = in.src.Read(ctx, i, sample); err == nil {
-			r.width, r.height, err = in.o.Check(sample.Bytes)
+		err = in.src.Read(ctx, i, sample)
+		r.image = sample.Bytes
+		if err == nil {
+			err = in.prepare(&r)
 		}
 	})
 	if caught != nil {
 		err = fmt.Errorf("the decoder panicked: %v", caught.Value)
 	}
-	if err == nil && len(sample.Bytes) > MaxImageBytes {
-		err = tooLarge(sample.Key, int64(len(sample.Bytes)))
+	if err == nil && len(r.image) > MaxImageBytes {
+		err = tooLarge(sample.Key, int64(len(r.image)))
 	}
-	r.label, r.image = sample.Label, sample.Bytes
+	r.label = sample.Label
 	r.key = strings.ToValidUTF8(sample.Key, "\uFFFD")
 	r.crc = crc32.Checksum(r.image, castagnoli)
 	return r, err
+}
+
+// prepare finds the size of the image of r, and re-encodes it where that is chosen.
+func (in *ingest) prepare(r *row) (err error) {
+	r.width, r.height, err = in.o.Check(r.image)
+	if err == nil && in.o.Reencode.wants(r.width, r.height) {
+		err = in.o.Reencode.apply(r, in.o.Check)
+	}
+	return err
 }
 
 // take puts a checked image where it belongs.
@@ -198,6 +219,7 @@ func (in *ingest) take(i int, r row, bad error) error {
 		if err := in.writer.append(&r); err != nil {
 			return err
 		}
+		in.reencoded.count(&r)
 	} else {
 		b := BadImage{Index: i, Key: r.key, Label: r.label, Reason: strings.ToValidUTF8(bad.Error(), "\uFFFD")}
 		if err := in.bad.add(b, r.image); err != nil {

@@ -32,6 +32,7 @@ type manifest struct {
 	Source     string              `json:"source"`
 	Shards     []shardInfo         `json:"shards"`
 	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
+	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
 	SHA256     string              `json:"sha256"`
 }
 
@@ -45,6 +46,13 @@ type shardInfo struct {
 type quarantineManifest struct {
 	Images int    `json:"images"`
 	SHA256 string `json:"sha256"`
+}
+
+type reencodingManifest struct {
+	MaxSide int    `json:"max_side"`
+	Quality int    `json:"quality"`
+	Encoder string `json:"encoder"`
+	Reencoded
 }
 
 // zeroSum stands where the manifest's own checksum goes.
@@ -136,10 +144,22 @@ func (m *manifest) check() error {
 	if rows != m.Rows || rows == 0 {
 		return damagedManifest(fmt.Sprintf("%d rows in shards, %d in all", rows, m.Rows))
 	}
+	if r := m.Reencoding; r != nil && (r.Images < 0 || r.Images > m.Rows) {
+		return damagedManifest(fmt.Sprintf("%d of %d images re-encoded", r.Images, m.Rows))
+	}
 	return nil
 }
 
-// fingerprint names the images and their order, however they are cut into shards.
+// describe says in a few words what the folder holds.
+func (m *manifest) describe() string {
+	if m.Reencoding == nil {
+		return fmt.Sprintf("%d images as they were", m.Rows)
+	}
+	return fmt.Sprintf("%d images, %d of them re-encoded by -max-side %d -quality %d",
+		m.Rows, m.Reencoding.Images, m.Reencoding.MaxSide, m.Reencoding.Quality)
+}
+
+// fingerprint names the images as they are stored, and their order, however they are cut into shards.
 func (m *manifest) fingerprint() string {
 	d := newDigest("shards")
 	d.list(m.Classes)

@@ -29,6 +29,7 @@ type row struct {
 	image         []byte
 	width, height int
 	crc           uint32
+	before        int // bytes of the image that was re-encoded; 0: image is as it was
 }
 
 func (r *row) size() int64 { return int64(len(r.key) + len(r.image) + rowOverhead) }

@@ -78,7 +78,11 @@ func checkReplace(final string, replace bool) error {
 	case err != nil:
 		return fmt.Errorf("look at the output folder: %w", err)
 	case !replace:
-		return fmt.Errorf("%s exists already: name another folder, or replace it with -force", final)
+		holds := ""
+		if m, err := readManifest(final); err == nil {
+			holds = ", with " + m.describe()
+		}
+		return fmt.Errorf("%s exists already%s: name another folder, or replace it with -force", final, holds)
 	}
 	if _, err := os.Stat(filepath.Join(final, manifestName)); err != nil {
 		return fmt.Errorf("%s holds no shards, so -force does not replace it: name another folder", final)
