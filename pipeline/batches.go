@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/sourcegraph/conc"
 	"github.com/sourcegraph/conc/panics"
 )
@@ -75,6 +76,7 @@ type loop struct {
 	fed     bool        // set before pending is closed: it was fed to the end
 	current *batch      // taken from pending, not yet released
 	budget  budget
+	pool    pool
 }
 
 func newLoop(ctx context.Context, p *Pipeline) *loop {
@@ -84,6 +86,7 @@ func newLoop(ctx context.Context, p *Pipeline) *loop {
 		jobs:    make(chan job, 4*p.options.Workers),
 		pending: make(chan *batch, p.options.Prefetch+1),
 		budget:  budget{max: p.options.MaxBad},
+		pool:    pool{Allocator: p.options.Allocator},
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
@@ -126,6 +129,7 @@ func (l *loop) close() {
 	for b := range l.pending {
 		b.block.release()
 	}
+	l.pool.close()
 }
 
 // feed makes batches and deals out their rows until the epochs or the loop end.
@@ -142,7 +146,7 @@ func (l *loop) feed(from int, announce func(step int)) {
 			return
 		}
 		p.stats.feederWait.Add(int64(time.Since(start)))
-		b := p.newBatch(n)
+		b := p.newBatch(n, &l.pool)
 		l.pending <- b
 		for row := range b.block.rows {
 			select {
@@ -164,12 +168,11 @@ func (p *Pipeline) end() int {
 }
 
 // newBatch returns batch n, empty.
-func (p *Pipeline) newBatch(n int) *batch {
+func (p *Pipeline) newBatch(n int, alloc memory.Allocator) *batch {
 	b := &batch{step: n, span: p.order.span(n), done: make(chan struct{})}
 	first, end := p.order.share(&b.span)
-	s := p.chains.shape
 	b.first = first
-	b.block = newBlock(p.options.Allocator, end-first, p.Views()*s.H*s.W*s.C)
+	b.block = p.newBlock(alloc, end-first)
 	b.left.Store(int64(end - first))
 	if end == first {
 		close(b.done)

@@ -3,30 +3,49 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 )
 
 // A step is a stage in its place in the pipeline.
 type step struct {
-	name    string
-	hash    uint64 // of name, for the random numbers
-	stage   Stage
-	counter *counter
+	name   string
+	hash   uint64 // of name, for the random numbers
+	stage  Stage
+	in     Shape  // of what it is given
+	drawer Drawer // the stage, if it is one
+	at, to int    // its parameters are [at, to) of those of a sample
+}
+
+// A chain is a list of stages that run one after the other, in passes.
+type chain struct {
+	steps  []step
+	passes []pass
 }
 
 // chains are the stages of a pipeline: base runs once a sample, then each of views from its result. Without Pair, views
 // is empty and the result of base is the only view.
 type chains struct {
-	base  []step
-	views [][]step
-	shape Shape // of one view
+	base   chain
+	views  []chain
+	shape  Shape // of one view
+	params int   // that the Drawers draw for a sample
 }
 
 // viewCount is V, the views of a sample.
 func (c *chains) viewCount() int { return max(1, len(c.views)) }
 
-// newChains names the stages and follows the shape of a sample through them.
+// all returns the chains in the order of their parameters.
+func (c *chains) all() []*chain {
+	list := []*chain{&c.base}
+	for v := range c.views {
+		list = append(list, &c.views[v])
+	}
+	return list
+}
+
+// newChains names the stages, follows the shape of a sample through them and groups them into passes.
 func newChains(stages []Stage) (*chains, error) {
 	c := new(chains)
 	var last *pair
@@ -35,21 +54,16 @@ func newChains(stages []Stage) (*chains, error) {
 			last, stages = p, stages[:n-1]
 		}
 	}
-	counters := map[string]*counter{}
 	names := map[string]int{}
 	var err error
-	if c.base, c.shape, err = newChain(stages, Shape{}, names, counters); err != nil {
+	if c.base, c.shape, err = newChain(stages, Shape{}, names, &c.params); err != nil {
 		return nil, err
 	}
 	if last != nil {
 		base := c.shape
 		var shapes [2]Shape
 		for v, stages := range last.views {
-			seen := map[string]int{}
-			for name, k := range names {
-				seen[name] = k
-			}
-			view, shape, err := newChain(stages, base, seen, counters)
+			view, shape, err := newChain(stages, base, maps.Clone(names), &c.params)
 			if err != nil {
 				return nil, fmt.Errorf("view %d: %w", v+1, err)
 			}
@@ -69,32 +83,37 @@ func newChains(stages []Stage) (*chains, error) {
 		return nil, fmt.Errorf("the stages end with an %v, but a batch needs one size; "+
 			"add a stage that fixes it, such as stages.RandomResizedCrop", c.shape)
 	}
+	c.group()
 	return c, nil
 }
 
-// newChain returns the steps of stages and the shape they end with. seen counts the names in use before them.
-func newChain(stages []Stage, in Shape, seen map[string]int, counters map[string]*counter) ([]step, Shape, error) {
-	var steps []step
+// newChain returns the steps of stages and the shape they end with. seen counts the names in use before them, params the
+// parameters.
+func newChain(stages []Stage, in Shape, seen map[string]int, params *int) (chain, Shape, error) {
+	var c chain
 	for i, s := range stages {
 		name, inner, err := identify(s)
 		if err != nil {
-			return nil, in, fmt.Errorf("stage %d: %w", i+1, err)
+			return c, in, fmt.Errorf("stage %d: %w", i+1, err)
 		}
 		seen[name]++
 		if k := seen[name]; k > 1 {
 			name = fmt.Sprintf("%s#%d", name, k)
 		}
+		t := step{name: name, hash: stageHash(name), stage: inner, in: in, at: *params}
+		if d, ok := inner.(Drawer); ok {
+			t.drawer = d
+			*params += len(d.Params())
+		}
+		t.to = *params
 		if shaper, ok := inner.(Shaper); ok {
 			if in, err = shaper.Shape(in); err != nil {
-				return nil, in, fmt.Errorf("stage %s: %w", name, err)
+				return c, in, fmt.Errorf("stage %s: %w", name, err)
 			}
 		}
-		if counters[name] == nil {
-			counters[name] = &counter{name: name}
-		}
-		steps = append(steps, step{name, stageHash(name), inner, counters[name]})
+		c.steps = append(c.steps, t)
 	}
-	return steps, in, nil
+	return c, in, nil
 }
 
 // identify returns the name of a stage and the stage without the wrapper that Named put around it.

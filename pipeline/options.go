@@ -38,6 +38,10 @@ type Options struct {
 	// Ordered takes the images in the order of the source, for evaluation. The default is false: shuffled in each epoch.
 	Ordered bool
 
+	// Params adds a column with every parameter that the stages drew: see Params, the function. It changes no view. The
+	// default is false.
+	Params bool
+
 	// MaxBad is the fraction of samples that may be bad before Batches yields an error. It is checked after each batch,
 	// counts this rank's samples since the first batch of the Batches call, substitutes included, and is taken of at
 	// least 1,000 samples, so that one bad image in the first batch ends no run. Negative: not one may be bad. The

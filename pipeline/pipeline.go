@@ -16,7 +16,7 @@ type Pipeline struct {
 	chains  *chains
 	schema  *arrow.Schema
 	plan    Plan
-	reading step // the source, as a step
+	reading pass // of the source
 	stats   runStats
 }
 
@@ -37,7 +37,7 @@ func New(src Source, o Options, stages ...Stage) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pipeline: %w", err)
 	}
-	schema, err := newSchema(c.viewCount(), c.shape)
+	schema, err := newSchema(c, o.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func New(src Source, o Options, stages ...Stage) (*Pipeline, error) {
 		images: images, batch: o.Batch, rank: o.Rank, world: o.World, seed: o.Seed,
 		sequential: o.Ordered, keepTail: o.KeepTail, views: c.viewCount(),
 	}
-	p.reading = step{name: SourceStage, counter: &counter{name: SourceStage}}
+	p.reading = pass{steps: []step{{name: SourceStage}}, counter: &counter{name: SourceStage}}
 	if p.plan, err = newPlan(src, images, o, c); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,8 @@ func New(src Source, o Options, stages ...Stage) (*Pipeline, error) {
 // Steps is the number of batches in an epoch.
 func (p *Pipeline) Steps() int { return p.order.steps() }
 
-// Schema is the schema of every record: id uint64, label int32 (-1: none), and views, a TensorType of uint8 [V,H,W,C].
+// Schema is the schema of every record: id uint64, label int32 (-1: none), views, a TensorType of uint8 [V,H,W,C], and, with
+// Options.Params, params: a struct of one struct for each view, which has a struct for each Drawer, of float64.
 func (p *Pipeline) Schema() *arrow.Schema { return p.schema }
 
 // Shape is the shape of one view.

@@ -42,11 +42,11 @@ func newPlan(src Source, images int, o Options, c *chains) (Plan, error) {
 		Batch: o.Batch, World: o.World, Ordered: o.Ordered, KeepTail: o.KeepTail,
 	}
 	var err error
-	if p.Stages, err = planStages(c.base); err != nil {
+	if p.Stages, err = planStages(c.base.steps); err != nil {
 		return p, err
 	}
-	for _, steps := range c.views {
-		view, err := planStages(steps)
+	for _, c := range c.views {
+		view, err := planStages(c.steps)
 		if err != nil {
 			return p, err
 		}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -12,19 +13,30 @@ const (
 	columnID    = "id"    // uint64, index in the Source
 	columnLabel = "label" // int32, -1: none
 	columnViews = "views" // TensorType of uint8, [V,H,W,C]
+
+	columnParams = "params" // with Options.Params: see paramsType
 )
 
-// newSchema returns the schema of records whose rows hold views images of the given shape each.
-func newSchema(views int, s Shape) (*arrow.Schema, error) {
-	t, err := NewTensorType(arrow.PrimitiveTypes.Uint8, []int{views, s.H, s.W, s.C}, []string{"V", "H", "W", "C"})
+// newSchema returns the schema of the records that the chains make.
+func newSchema(c *chains, params bool) (*arrow.Schema, error) {
+	h := c.shape
+	t, err := NewTensorType(arrow.PrimitiveTypes.Uint8, []int{c.viewCount(), h.H, h.W, h.C}, []string{"V", "H", "W", "C"})
 	if err != nil {
 		return nil, err
 	}
-	return arrow.NewSchema([]arrow.Field{
+	fields := []arrow.Field{
 		{Name: columnID, Type: arrow.PrimitiveTypes.Uint64},
 		{Name: columnLabel, Type: arrow.PrimitiveTypes.Int32},
 		{Name: columnViews, Type: t},
-	}, nil), nil
+	}
+	if params {
+		p := paramsType(c)
+		if p == nil {
+			return nil, errors.New("pipeline: Options.Params is set, but no stage is a Drawer, so there are no parameters to write")
+		}
+		fields = append(fields, arrow.Field{Name: columnParams, Type: p})
+	}
+	return arrow.NewSchema(fields, nil), nil
 }
 
 // Views returns the pixels of all rows of a record without a copy, and the shape [V,H,W,C] of one row: row i begins at

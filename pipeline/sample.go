@@ -74,6 +74,13 @@ func (s *Sample) keep() {
 	copy(s.base.Pix, s.Image.Pix)
 }
 
+// rescue takes whole, the image that a Cropper has read, out of the reach of the stages behind it, to be the base of the next view.
+// It reports whether the Cropper left it where Swap does.
+func (s *Sample) rescue(whole Image) bool {
+	s.spare, s.base = s.base, s.spare
+	return s.base.W == whole.W && s.base.H == whole.H && &s.base.Pix[0] == &whole.Pix[0]
+}
+
 // Buffer returns n bytes of arbitrary content for a Source to read an encoded image into; set Bytes to it.
 func (s *Sample) Buffer(n int) []byte {
 	s.buffer = grow(s.buffer, n)

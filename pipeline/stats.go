@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// counter counts the work of one step, of all workers together.
+// counter counts the work of one pass, of all workers together.
 type counter struct {
 	name                string
 	count, errors, busy atomic.Int64
@@ -24,16 +24,16 @@ type Stats struct {
 	Batches int64        // yielded
 	Samples int64        // good samples, in batches that were complete
 	Bad     int64        // bad samples, each replaced by a substitute
-	Stages  []StageStats // the Source first, then the stages in order; Pair counts each view
+	Stages  []StageStats // the Source first, then the stages in order, those that work together as one; Pair counts each view
 
 	FeederWait   time.Duration // Prefetch batches were ready or in work: the pipeline waited for the consumer
 	ConsumerWait time.Duration // the loop over Batches waited for a batch
 	ConsumerBusy time.Duration // the loop body ran
 }
 
-// StageStats say what one stage did.
+// StageStats say what one stage did, or several that work together, see Fuser.
 type StageStats struct {
-	Name   string
+	Name   string        // for example "Decode" or "RandomResizedCrop+Flip"
 	Count  int64         // calls, one a view inside Pair
 	Errors int64         // calls that ended with an error or panic
 	Busy   time.Duration // of all workers together
@@ -56,9 +56,9 @@ func (p *Pipeline) Stats() Stats {
 		}
 	}
 	add(p.reading.counter)
-	for _, steps := range append([][]step{p.chains.base}, p.chains.views...) {
-		for i := range steps {
-			add(steps[i].counter)
+	for _, c := range p.chains.all() {
+		for i := range c.passes {
+			add(c.passes[i].counter)
 		}
 	}
 	return s

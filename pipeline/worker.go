@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -22,14 +23,16 @@ type worker struct {
 	epoch uint64
 	row   []byte // room for its views
 	label int32
-	step  *step // that runs
+	pass  *pass // that runs
 	view  int
-	since time.Time // when step began
+	since time.Time // when pass began
 	err   error
+
+	params []float64 // drawn for the sample
 }
 
 func newWorker(ctx context.Context, p *Pipeline) *worker {
-	w := &worker{p: p, ctx: ctx, sample: &Sample{ctx: ctx}, panics: new(panics.Catcher)}
+	w := &worker{p: p, ctx: ctx, sample: &Sample{ctx: ctx}, panics: new(panics.Catcher), params: make([]float64, p.chains.params)}
 	w.sample.Rand = rand.New(&w.sample.run.gen)
 	w.attempt = w.try
 	return w
@@ -60,7 +63,7 @@ func (w *worker) fill(j job) {
 		w.image = image
 		err := w.apply()
 		if err == nil {
-			b.block.set(j.row, uint64(w.image), w.label)
+			b.block.set(j.row, uint64(w.image), w.label, w.params)
 			break
 		}
 		if w.ctx.Err() != nil { // the stage may have failed for that alone, and nobody takes the batch
@@ -84,8 +87,8 @@ func (w *worker) apply() *SampleError {
 		return nil
 	}
 	w.done()
-	w.step.counter.errors.Add(1)
-	return &SampleError{ID: uint64(w.image), Key: w.sample.Key, Stage: w.step.name, View: w.view, Err: w.err}
+	w.pass.counter.errors.Add(1)
+	return &SampleError{ID: uint64(w.image), Key: w.sample.Key, Stage: w.pass.name(), View: w.view, Err: w.err}
 }
 
 // try reads the image and runs the stages.
@@ -93,14 +96,16 @@ func (w *worker) try() {
 	s, p := w.sample, w.p
 	s.ID, s.Label, s.Key, s.Bytes = uint64(w.image), -1, "", nil
 	s.Image.resize(0, 0)
+	clear(w.params) // of a stage that does not come to draw, nothing of the last sample shall stay
 	w.since = time.Now()
 	w.begin(&p.reading, 0)
+	w.seek(&p.reading.steps[0], 0)
 	w.err = p.source.Read(w.ctx, w.image, s)
 	if w.err != nil {
 		return
 	}
 	w.done()
-	if w.err = w.chain(p.chains.base, 0); w.err != nil {
+	if w.err = w.chain(&p.chains.base, 0); w.err != nil {
 		return
 	}
 	w.label = s.Label
@@ -108,47 +113,86 @@ func (w *worker) try() {
 		w.err = w.store(0)
 		return
 	}
+	w.err = w.views()
+}
+
+// views makes each view from the image that the base chain has left.
+func (w *worker) views() error {
+	s, views := w.sample, w.p.chains.views
 	key, bytes := s.Key, s.Bytes
-	s.keep()
-	w.since = time.Now()
-	for v, steps := range p.chains.views {
+	for v := range views {
+		view, last := &views[v], v == len(views)-1
 		if v > 0 {
 			s.ID, s.Label, s.Key, s.Bytes = uint64(w.image), w.label, key, bytes
 			s.Image, s.base = s.base, s.Image
 		}
-		if w.err = w.chain(steps, v+1); w.err != nil {
-			return
-		}
-		if w.err = w.store(v); w.err != nil {
-			return
+		crops := len(view.passes) > 0 && view.passes[0].cropper != nil
+		if !last && !crops {
+			s.keep()
 		}
 		w.since = time.Now()
-	}
-}
-
-// chain runs steps on the sample.
-func (w *worker) chain(steps []step, view int) error {
-	for i := range steps {
-		w.begin(&steps[i], view)
-		if err := w.step.stage.Apply(w.sample); err != nil {
+		whole := s.Image
+		for i := range view.passes {
+			if err := w.perform(&view.passes[i], v+1); err != nil {
+				return err
+			}
+			if i == 0 && !last && crops && !s.rescue(whole) {
+				return errors.New("it is a pipeline.Cropper, but did not leave its result by Sample.Next and Sample.Swap")
+			}
+		}
+		if err := w.store(v); err != nil {
 			return err
 		}
-		w.done()
 	}
 	return nil
 }
 
-// begin makes s the step that runs, with its own random numbers.
-func (w *worker) begin(s *step, view int) {
-	w.step, w.view = s, view
+// chain runs the passes of a chain on the sample.
+func (w *worker) chain(c *chain, view int) error {
+	for i := range c.passes {
+		if err := w.perform(&c.passes[i], view); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// perform runs one pass on the sample.
+func (w *worker) perform(p *pass, view int) error {
+	w.begin(p, view)
+	var err error
+	switch {
+	case p.decoder != nil:
+		err = w.decode(p, view)
+	case p.with != nil:
+		if !p.drawn {
+			w.draw(p, w.sample.Image.W, w.sample.Image.H, view)
+		}
+		err = p.with(w.sample, p.params(w.params))
+	default:
+		w.seek(&p.steps[0], view)
+		err = p.steps[0].stage.Apply(w.sample)
+	}
+	if err != nil {
+		return err
+	}
+	w.done()
+	return nil
+}
+
+// begin makes p the pass that runs.
+func (w *worker) begin(p *pass, view int) { w.pass, w.view = p, view }
+
+// seek gives the sample the random numbers of a step.
+func (w *worker) seek(s *step, view int) {
 	w.sample.run.gen.seekHash(w.p.options.Seed, s.hash, w.epoch, uint64(w.image), uint64(view))
 }
 
-// done books the time of the step that ran.
+// done books the time of the pass that ran.
 func (w *worker) done() {
 	now := time.Now()
-	w.step.counter.count.Add(1)
-	w.step.counter.busy.Add(int64(now.Sub(w.since)))
+	w.pass.counter.count.Add(1)
+	w.pass.counter.busy.Add(int64(now.Sub(w.since)))
 	w.since = now
 }
 
