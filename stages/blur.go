@@ -33,25 +33,33 @@ func (g GaussianBlur) radius(height int) int {
 	return g.Kernel / 2
 }
 
-// draw returns whether to blur, and how much.
-func (g GaussianBlur) draw(r *rand.Rand) (on bool, sigma float64) {
-	on = chance(r, g.P)
+var blurParams = []string{"on", "sigma"}
+
+// Params implements pipeline.Drawer: "on" and "sigma", in pixels.
+func (g GaussianBlur) Params() []string { return blurParams }
+
+// Draw implements pipeline.Drawer.
+func (g GaussianBlur) Draw(r *rand.Rand, _, _ int, p []float64) {
+	p[0] = drawOn(r, g.P)
 	s := g.sigma()
-	return on, uniform(r, s[0], s[1])
+	p[1] = uniform(r, s[0], s[1])
 }
 
 // Apply implements pipeline.Stage.
-func (g GaussianBlur) Apply(s *pipeline.Sample) error {
+func (g GaussianBlur) Apply(s *pipeline.Sample) error { return apply(g, s) }
+
+// ApplyWith implements pipeline.Drawer.
+func (g GaussianBlur) ApplyWith(s *pipeline.Sample, p []float64) error {
 	if err := needPixels(s); err != nil {
 		return err
 	}
 	w, h := s.Image.W, s.Image.H
-	radius := g.radius(h)
 	if err := g.fits(w, h); err != nil {
 		return err
 	}
-	if on, sigma := g.draw(s.Rand); on {
-		kernel.Blur(s.Image.Pix, w, h, radius, sigma, s.Scratch(kernel.BlurScratch(w, radius)))
+	if p[0] == yes {
+		radius := g.radius(h)
+		kernel.Blur(s.Image.Pix, w, h, radius, p[1], s.Scratch(kernel.BlurScratch(w, radius)))
 	}
 	return nil
 }

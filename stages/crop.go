@@ -2,12 +2,12 @@ package stages
 
 import (
 	"fmt"
+	"image"
 	"math"
 	"math/rand/v2"
 
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages/internal/exact"
-	"github.com/goclr/goclr/stages/internal/kernel"
 )
 
 // RandomResizedCrop cuts out a random part of the image and resizes it to a square: the augmentation that SimCLR depends on
@@ -42,7 +42,7 @@ func (c RandomResizedCrop) ratio() [2]float64 {
 }
 
 // draw returns a random part of an image of w by h pixels.
-func (c RandomResizedCrop) draw(r *rand.Rand, w, h int) kernel.Rect {
+func (c RandomResizedCrop) draw(r *rand.Rand, w, h int) image.Rectangle {
 	scale, ratio := c.scale(), c.ratio()
 	area := float64(w * h)
 	logLo, logHi := exact.Log(ratio[0]), exact.Log(ratio[1])
@@ -52,7 +52,7 @@ func (c RandomResizedCrop) draw(r *rand.Rand, w, h int) kernel.Rect {
 		cw, ch := int(math.RoundToEven(math.Sqrt(a*aspect))), int(math.RoundToEven(math.Sqrt(a/aspect)))
 		if 0 < cw && cw <= w && 0 < ch && ch <= h {
 			y, x := r.IntN(h-ch+1), r.IntN(w-cw+1)
-			return kernel.Rect{X: x, Y: y, W: cw, H: ch}
+			return rect(x, y, cw, ch)
 		}
 	}
 	cw, ch := w, h
@@ -62,16 +62,24 @@ func (c RandomResizedCrop) draw(r *rand.Rand, w, h int) kernel.Rect {
 	case whole > ratio[1]:
 		cw = min(w, max(1, int(math.RoundToEven(float64(h)*ratio[1]))))
 	}
-	return kernel.Rect{X: (w - cw) / 2, Y: (h - ch) / 2, W: cw, H: ch}
+	return rect((w-cw)/2, (h-ch)/2, cw, ch)
 }
 
+// Params implements pipeline.Drawer: "x", "y", "w" and "h" of the part, in pixels.
+func (c RandomResizedCrop) Params() []string { return boxParams }
+
+// Draw implements pipeline.Drawer.
+func (c RandomResizedCrop) Draw(r *rand.Rand, w, h int, p []float64) { putBox(p, c.draw(r, w, h)) }
+
+// Part implements pipeline.Cropper.
+func (c RandomResizedCrop) Part(p []float64) image.Rectangle { return box(p) }
+
 // Apply implements pipeline.Stage.
-func (c RandomResizedCrop) Apply(s *pipeline.Sample) error {
-	if err := needPixels(s); err != nil {
-		return err
-	}
-	resize(s, c.draw(s.Rand, s.Image.W, s.Image.H), c.Size, c.Interpolation)
-	return nil
+func (c RandomResizedCrop) Apply(s *pipeline.Sample) error { return apply(c, s) }
+
+// ApplyWith implements pipeline.Drawer.
+func (c RandomResizedCrop) ApplyWith(s *pipeline.Sample, p []float64) error {
+	return resize(s, box(p), c.Size, c.Interpolation)
 }
 
 // Shape implements pipeline.Shaper: the result is Size by Size.

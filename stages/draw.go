@@ -13,8 +13,29 @@ func uniform(r *rand.Rand, lo, hi float64) float64 {
 	return lo + float64(r.Float64()*(hi-lo))
 }
 
-// chance is true with probability p.
-func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
+// apply is Apply of a Drawer, for those who run a stage by hand. A pipeline draws by itself, into memory that it keeps.
+func apply(d pipeline.Drawer, s *pipeline.Sample) error {
+	p := make([]float64, len(d.Params()))
+	d.Draw(s.Rand, s.Image.W, s.Image.H, p)
+	return d.ApplyWith(s, p)
+}
+
+// A parameter that says yes or no is 1 or 0.
+const (
+	no  = 0.0
+	yes = 1.0
+)
+
+// onParams are the parameters of a stage that only acts or does not.
+var onParams = []string{"on"}
+
+// drawOn draws whether a stage acts.
+func drawOn(r *rand.Rand, p float64) float64 {
+	if r.Float64() < p {
+		return yes
+	}
+	return no
+}
 
 // errNoPixels is what a stage answers that is applied before Decode.
 var errNoPixels = errors.New("the sample has no pixels yet: put stages.Decode before this stage")

@@ -1,7 +1,12 @@
 package stages
 
 import (
+	"fmt"
+	"image"
 	"math"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goclr/goclr/pipeline"
@@ -38,26 +43,25 @@ func spread(t *testing.T, what string, values []float64, lo, hi float64) {
 	}
 }
 
+// drawn returns what a stage draws for an image of w by h pixels, by name.
+func drawn(d pipeline.Drawer, k pipeline.Key, w, h int) map[string]float64 {
+	p := make([]float64, len(d.Params()))
+	d.Draw(k.Rand(), w, h, p)
+	named := map[string]float64{}
+	for i, name := range d.Params() {
+		named[name] = p[i]
+	}
+	return named
+}
+
 func TestProbabilities(t *testing.T) {
 	const n = 20000
 	for _, p := range []float64{0.2, 0.5, 0.8, 1} {
-		var flip, grey, blur, jitter int
-		count := func(on bool, c *int) {
-			if on {
-				*c++
-			}
+		for _, stage := range []pipeline.Drawer{Flip{P: p}, Grayscale{P: p}, GaussianBlur{P: p}, ColorJitter{P: p, Hue: 0.1}} {
+			on := 0
+			draws("p", n, func(k pipeline.Key) { on += int(drawn(stage, k, 32, 32)["on"]) })
+			near(t, fmt.Sprintf("%T", stage), on, n, p)
 		}
-		draws("p", n, func(k pipeline.Key) {
-			count(Flip{P: p}.draw(k.Rand()), &flip)
-			count(Grayscale{P: p}.draw(k.Rand()), &grey)
-			on, _ := GaussianBlur{P: p}.draw(k.Rand())
-			count(on, &blur)
-			count(ColorJitter{P: p, Hue: 0.1}.draw(k.Rand()).on, &jitter)
-		})
-		near(t, "Flip", flip, n, p)
-		near(t, "Grayscale", grey, n, p)
-		near(t, "GaussianBlur", blur, n, p)
-		near(t, "ColorJitter", jitter, n, p)
 	}
 }
 
@@ -65,12 +69,12 @@ func TestJitterRanges(t *testing.T) {
 	const n = 20000
 	c := ColorJitter{P: 0.8, Brightness: 0.4, Contrast: 1.2, Saturation: 0.8, Hue: 0.2}
 	var brightness, contrast, saturation, hue []float64
-	orders := map[[4]int]int{}
+	orders := map[string]int{}
 	draws("jitter", n, func(k pipeline.Key) {
-		j := c.draw(k.Rand())
-		brightness, contrast = append(brightness, j.brightness), append(contrast, j.contrast)
-		saturation, hue = append(saturation, j.saturation), append(hue, j.hue)
-		orders[j.order]++
+		j := drawn(c, k, 32, 32)
+		brightness, contrast = append(brightness, j["brightness"]), append(contrast, j["contrast"])
+		saturation, hue = append(saturation, j["saturation"]), append(hue, j["hue"])
+		orders[fmt.Sprint(j["order"])]++
 	})
 	spread(t, "brightness", brightness, 0.6, 1.4)
 	spread(t, "contrast", contrast, 0, 2.2)
@@ -81,8 +85,10 @@ func TestJitterRanges(t *testing.T) {
 	}
 	for o, got := range orders {
 		near(t, "an order of the four operations", got, n, 1./24)
-		if o[0]+o[1]+o[2]+o[3] != 6 {
-			t.Errorf("order %v is no permutation", o)
+		for _, digit := range "1234" {
+			if strings.Count(o, string(digit)) != 1 {
+				t.Errorf("order %s is no permutation of 1234", o)
+			}
 		}
 	}
 }
@@ -90,10 +96,8 @@ func TestJitterRanges(t *testing.T) {
 func TestBlurRange(t *testing.T) {
 	var usual, own []float64
 	draws("blur", 20000, func(k pipeline.Key) {
-		_, s := GaussianBlur{P: 0.5}.draw(k.Rand())
-		usual = append(usual, s)
-		_, s = GaussianBlur{P: 0.5, Sigma: [2]float64{3, 5}}.draw(k.Rand())
-		own = append(own, s)
+		usual = append(usual, drawn(GaussianBlur{P: 0.5}, k, 32, 32)["sigma"])
+		own = append(own, drawn(GaussianBlur{P: 0.5, Sigma: [2]float64{3, 5}}, k, 32, 32)["sigma"])
 	})
 	spread(t, "default sigma", usual, 0.1, 2)
 	spread(t, "sigma", own, 3, 5)
@@ -105,12 +109,12 @@ func TestCropDistribution(t *testing.T) {
 	var area, logRatio, left, top []float64
 	draws("crop", n, func(k pipeline.Key) {
 		b := c.draw(k.Rand(), w, h)
-		if b.X < 0 || b.Y < 0 || b.W < 1 || b.H < 1 || b.X+b.W > w || b.Y+b.H > h {
-			t.Fatalf("%+v reaches out of %d x %d", b, w, h)
+		if b.Empty() || !b.In(image.Rect(0, 0, w, h)) {
+			t.Fatalf("%v reaches out of %d x %d", b, w, h)
 		}
-		area = append(area, float64(b.W*b.H)/(w*h))
-		logRatio = append(logRatio, math.Log(float64(b.W)/float64(b.H)))
-		left, top = append(left, float64(b.X)/float64(w-b.W)), append(top, float64(b.Y)/float64(h-b.H))
+		area = append(area, float64(b.Dx()*b.Dy())/(w*h))
+		logRatio = append(logRatio, math.Log(float64(b.Dx())/float64(b.Dy())))
+		left, top = append(left, float64(b.Min.X)/float64(w-b.Dx())), append(top, float64(b.Min.Y)/float64(h-b.Dy()))
 	})
 	spread(t, "area", area, 0.0995, 0.5005)
 	spread(t, "log of the ratio", logRatio, math.Log(0.7487), math.Log(1.3356))
@@ -123,7 +127,7 @@ func TestCropDefaults(t *testing.T) {
 	smallest, largest := 1.0, 0.0
 	draws("crop", 20000, func(k pipeline.Key) {
 		b := RandomResizedCrop{Size: 32}.draw(k.Rand(), 640, 640)
-		share := float64(b.W*b.H) / (640 * 640)
+		share := float64(b.Dx()*b.Dy()) / (640 * 640)
 		smallest, largest = min(smallest, share), max(largest, share)
 	})
 	if math.Abs(smallest-0.08) > 0.002 || largest < 0.98 {
@@ -144,8 +148,34 @@ func TestCropFallback(t *testing.T) {
 	} {
 		crop := RandomResizedCrop{Size: 8, Scale: [2]float64{c.sc, c.sd}, Ratio: [2]float64{c.lo, c.hi}}
 		b := crop.draw(pipeline.Key{Seed: 1}.Rand(), c.w, c.h)
-		if b.X != c.x || b.Y != c.y || b.W != c.cw || b.H != c.ch {
-			t.Errorf("%d x %d: %+v, want %d x %d at (%d, %d)", c.w, c.h, b, c.cw, c.ch, c.x, c.y)
+		if b != rect(c.x, c.y, c.cw, c.ch) {
+			t.Errorf("%d x %d: %v, want %d x %d at (%d, %d)", c.w, c.h, b, c.cw, c.ch, c.x, c.y)
+		}
+	}
+}
+
+// The draws of a key are part of what a seed promises: these were made once and must come out on every machine, in every version.
+func TestDrawsStay(t *testing.T) {
+	for _, c := range []struct {
+		stage pipeline.Drawer
+		want  [3][]float64
+	}{
+		{RandomResizedCrop{Size: 224}, [3][]float64{{40, 129, 141, 158}, {104, 52, 340, 305}, {23, 20, 371, 316}}},
+		{Flip{P: 0.5}, [3][]float64{{1}, {0}, {1}}},
+		{ColorJitter{P: 0.8, Brightness: 0.8, Contrast: 0.8, Saturation: 0.8, Hue: 0.2}, [3][]float64{
+			{1, 0.4429073607864632, 1.0626180570336188, 0.6441003720390397, -0.07076557270721939, 2341},
+			{1, 1.5375968647890172, 0.5503078996310695, 0.7874731446375394, 0.14058112732746436, 4123},
+			{1, 1.6704545390047951, 1.6280002275820615, 0.7818433554699323, -0.16824407548590786, 4312}}},
+		{Grayscale{P: 0.2}, [3][]float64{{0}, {0}, {0}}},
+		{GaussianBlur{P: 0.5}, [3][]float64{{0, 0.907270526195463}, {1, 1.8523039436931226}, {0, 0.8866789097083452}}},
+	} {
+		for id, want := range c.want {
+			name := reflect.TypeOf(c.stage).Name()
+			got := make([]float64, len(c.stage.Params()))
+			c.stage.Draw(pipeline.Key{Seed: 1, Stage: name, Epoch: 2, ID: uint64(id), View: 1}.Rand(), 500, 375, got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s draws %v for image %d, want %v", name, got, id, want)
+			}
 		}
 	}
 }

@@ -13,14 +13,21 @@ type Flip struct {
 	P float64
 }
 
-func (f Flip) draw(r *rand.Rand) bool { return chance(r, f.P) }
+// Params implements pipeline.Drawer: "on".
+func (f Flip) Params() []string { return onParams }
+
+// Draw implements pipeline.Drawer.
+func (f Flip) Draw(r *rand.Rand, _, _ int, p []float64) { p[0] = drawOn(r, f.P) }
 
 // Apply implements pipeline.Stage.
-func (f Flip) Apply(s *pipeline.Sample) error {
+func (f Flip) Apply(s *pipeline.Sample) error { return apply(f, s) }
+
+// ApplyWith implements pipeline.Drawer.
+func (f Flip) ApplyWith(s *pipeline.Sample, p []float64) error {
 	if err := needPixels(s); err != nil {
 		return err
 	}
-	if f.draw(s.Rand) {
+	if p[0] == yes {
 		kernel.Flip(s.Image.Pix, s.Image.W)
 	}
 	return nil

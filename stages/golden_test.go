@@ -90,7 +90,7 @@ func fromImage(m image.Image) pipeline.Image {
 // newSample returns a sample with a copy of m as its image.
 func newSample(m pipeline.Image, k pipeline.Key) *pipeline.Sample {
 	s := pipeline.NewSample(context.Background(), k)
-	s.Image = pipeline.Image{W: m.W, H: m.H, Pix: slices.Clone(m.Pix)}
+	s.Image = pipeline.Image{W: m.W, H: m.H, Pix: slices.Clone(m.Pix), Origin: m.Origin}
 	return s
 }
 
@@ -128,7 +128,9 @@ func TestAgreesWithTorchvision(t *testing.T) {
 			switch c.Kind {
 			case "resize":
 				by := map[string]Interpolation{"bilinear": Bilinear, "bicubic": Bicubic}[c.Filter]
-				resize(s, kernel.Rect{X: c.Box[0], Y: c.Box[1], W: c.Box[2], H: c.Box[3]}, c.Size, by)
+				if err := resize(s, rect(c.Box[0], c.Box[1], c.Box[2], c.Box[3]), c.Size, by); err != nil {
+					t.Fatal(err)
+				}
 			case "flip":
 				kernel.Flip(pix, w)
 			case "grayscale":
@@ -142,8 +144,11 @@ func TestAgreesWithTorchvision(t *testing.T) {
 			case "hue":
 				kernel.Hue(pix, c.Factor)
 			case "jitter":
-				f := c.Factors
-				jitter{on: true, order: c.Order, brightness: f[0], contrast: f[1], saturation: f[2], hue: f[3]}.apply(pix)
+				o, f := c.Order, c.Factors
+				order := 1111 + 1000*o[0] + 100*o[1] + 10*o[2] + o[3]
+				if err := (ColorJitter{}).ApplyWith(s, []float64{1, f[0], f[1], f[2], f[3], float64(order)}); err != nil {
+					t.Fatal(err)
+				}
 			case "blur":
 				kernel.Blur(pix, w, h, c.Kernel/2, c.Sigma, s.Scratch(kernel.BlurScratch(w, c.Kernel/2)))
 			default:

@@ -13,14 +13,21 @@ type Grayscale struct {
 	P float64
 }
 
-func (g Grayscale) draw(r *rand.Rand) bool { return chance(r, g.P) }
+// Params implements pipeline.Drawer: "on".
+func (g Grayscale) Params() []string { return onParams }
+
+// Draw implements pipeline.Drawer.
+func (g Grayscale) Draw(r *rand.Rand, _, _ int, p []float64) { p[0] = drawOn(r, g.P) }
 
 // Apply implements pipeline.Stage.
-func (g Grayscale) Apply(s *pipeline.Sample) error {
+func (g Grayscale) Apply(s *pipeline.Sample) error { return apply(g, s) }
+
+// ApplyWith implements pipeline.Drawer.
+func (g Grayscale) ApplyWith(s *pipeline.Sample, p []float64) error {
 	if err := needPixels(s); err != nil {
 		return err
 	}
-	if g.draw(s.Rand) {
+	if p[0] == yes {
 		kernel.Grayscale(s.Image.Pix)
 	}
 	return nil

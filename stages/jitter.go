@@ -25,48 +25,58 @@ type ColorJitter struct {
 	Hue float64
 }
 
-// jitter is what one application of ColorJitter does: four factors, and the order in which they act.
-type jitter struct {
-	on                               bool
-	order                            [4]int
-	brightness, contrast, saturation float64
-	hue                              float64
-}
+// What ColorJitter draws, and where in its parameters.
+const (
+	jitterOn = iota
+	jitterBrightness
+	jitterContrast
+	jitterSaturation
+	jitterHue
+	jitterOrder
+)
 
-func (c ColorJitter) draw(r *rand.Rand) jitter {
-	j := jitter{on: chance(r, c.P), order: [4]int{0, 1, 2, 3}}
-	r.Shuffle(len(j.order), func(a, b int) { j.order[a], j.order[b] = j.order[b], j.order[a] })
+var jitterParams = []string{"on", "brightness", "contrast", "saturation", "hue", "order"}
+
+// Params implements pipeline.Drawer: "on", the three factors "brightness", "contrast" and "saturation", the turn "hue", and
+// "order", whose four decimal digits say what acts first to last: 1 brightness, 2 contrast, 3 saturation, 4 hue.
+func (c ColorJitter) Params() []string { return jitterParams }
+
+// Draw implements pipeline.Drawer.
+func (c ColorJitter) Draw(r *rand.Rand, _, _ int, p []float64) {
+	p[jitterOn] = drawOn(r, c.P)
+	order := [4]int{1, 2, 3, 4}
+	r.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+	p[jitterOrder] = float64(1000*order[0] + 100*order[1] + 10*order[2] + order[3])
 	factor := func(strength float64) float64 { return uniform(r, max(0, 1-strength), 1+strength) }
-	j.brightness, j.contrast, j.saturation = factor(c.Brightness), factor(c.Contrast), factor(c.Saturation)
-	j.hue = uniform(r, -c.Hue, c.Hue)
-	return j
-}
-
-// apply changes the pixels. Factors of 1 and a turn of 0 change nothing and are passed over.
-func (j jitter) apply(pix []byte) {
-	if !j.on {
-		return
-	}
-	for _, op := range j.order {
-		switch {
-		case op == 0 && j.brightness != 1:
-			kernel.Brightness(pix, j.brightness)
-		case op == 1 && j.contrast != 1:
-			kernel.Contrast(pix, j.contrast)
-		case op == 2 && j.saturation != 1:
-			kernel.Saturation(pix, j.saturation)
-		case op == 3 && j.hue != 0:
-			kernel.Hue(pix, j.hue)
-		}
-	}
+	p[jitterBrightness], p[jitterContrast], p[jitterSaturation] = factor(c.Brightness), factor(c.Contrast), factor(c.Saturation)
+	p[jitterHue] = uniform(r, -c.Hue, c.Hue)
 }
 
 // Apply implements pipeline.Stage.
-func (c ColorJitter) Apply(s *pipeline.Sample) error {
+func (c ColorJitter) Apply(s *pipeline.Sample) error { return apply(c, s) }
+
+// ApplyWith implements pipeline.Drawer. Factors of 1 and a turn of 0 change nothing and are passed over.
+func (c ColorJitter) ApplyWith(s *pipeline.Sample, p []float64) error {
 	if err := needPixels(s); err != nil {
 		return err
 	}
-	c.draw(s.Rand).apply(s.Image.Pix)
+	if p[jitterOn] != yes {
+		return nil
+	}
+	pix := s.Image.Pix
+	for order, place := int(p[jitterOrder]), 1000; place > 0; place /= 10 {
+		op := order / place % 10
+		switch {
+		case op == jitterBrightness && p[op] != 1:
+			kernel.Brightness(pix, p[op])
+		case op == jitterContrast && p[op] != 1:
+			kernel.Contrast(pix, p[op])
+		case op == jitterSaturation && p[op] != 1:
+			kernel.Saturation(pix, p[op])
+		case op == jitterHue && p[op] != 0:
+			kernel.Hue(pix, p[op])
+		}
+	}
 	return nil
 }
 

@@ -2,7 +2,9 @@ package stages
 
 import (
 	"fmt"
+	"image"
 	"math"
+	"math/rand/v2"
 
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages/internal/kernel"
@@ -43,13 +45,21 @@ type Resize struct {
 	Interpolation Interpolation
 }
 
+// Params implements pipeline.Drawer: "x", "y", "w" and "h" of the image, in pixels.
+func (z Resize) Params() []string { return boxParams }
+
+// Draw implements pipeline.Drawer. Nothing is random.
+func (z Resize) Draw(_ *rand.Rand, w, h int, p []float64) { putBox(p, rect(0, 0, w, h)) }
+
+// Part implements pipeline.Cropper.
+func (z Resize) Part(p []float64) image.Rectangle { return box(p) }
+
 // Apply implements pipeline.Stage.
-func (z Resize) Apply(s *pipeline.Sample) error {
-	if err := needPixels(s); err != nil {
-		return err
-	}
-	resize(s, kernel.Rect{W: s.Image.W, H: s.Image.H}, z.Size, z.Interpolation)
-	return nil
+func (z Resize) Apply(s *pipeline.Sample) error { return apply(z, s) }
+
+// ApplyWith implements pipeline.Drawer.
+func (z Resize) ApplyWith(s *pipeline.Sample, p []float64) error {
+	return resize(s, box(p), z.Size, z.Interpolation)
 }
 
 // Shape implements pipeline.Shaper: the result is Size by Size.
@@ -75,19 +85,24 @@ func (c CenterCrop) fraction() float64 {
 	return c.Fraction
 }
 
-// box returns the central square of an image of w by h pixels.
-func (c CenterCrop) box(w, h int) kernel.Rect {
+// Params implements pipeline.Drawer: "x", "y", "w" and "h" of the square, in pixels.
+func (c CenterCrop) Params() []string { return boxParams }
+
+// Draw implements pipeline.Drawer. Nothing is random.
+func (c CenterCrop) Draw(_ *rand.Rand, w, h int, p []float64) {
 	side := min(w, h, max(1, int(math.Round(c.fraction()*float64(min(w, h))))))
-	return kernel.Rect{X: (w - side) / 2, Y: (h - side) / 2, W: side, H: side}
+	putBox(p, rect((w-side)/2, (h-side)/2, side, side))
 }
 
+// Part implements pipeline.Cropper.
+func (c CenterCrop) Part(p []float64) image.Rectangle { return box(p) }
+
 // Apply implements pipeline.Stage.
-func (c CenterCrop) Apply(s *pipeline.Sample) error {
-	if err := needPixels(s); err != nil {
-		return err
-	}
-	resize(s, c.box(s.Image.W, s.Image.H), c.Size, c.Interpolation)
-	return nil
+func (c CenterCrop) Apply(s *pipeline.Sample) error { return apply(c, s) }
+
+// ApplyWith implements pipeline.Drawer.
+func (c CenterCrop) ApplyWith(s *pipeline.Sample, p []float64) error {
+	return resize(s, box(p), c.Size, c.Interpolation)
 }
 
 // Shape implements pipeline.Shaper: the result is Size by Size.
@@ -98,12 +113,23 @@ func (c CenterCrop) Shape(in pipeline.Shape) (pipeline.Shape, error) {
 	return squareShape("CenterCrop", in, c.Size, c.Interpolation)
 }
 
-// resize makes the region box of the image the image, size by size pixels.
-func resize(s *pipeline.Sample, box kernel.Rect, size int, by Interpolation) {
+// resize makes the part of the whole image the image, size by size pixels.
+func resize(s *pipeline.Sample, part image.Rectangle, size int, by Interpolation) error {
+	if err := needPixels(s); err != nil {
+		return err
+	}
+	m := &s.Image
+	here := part.Sub(m.Origin)
+	if here.Empty() || !here.In(image.Rect(0, 0, m.W, m.H)) {
+		return fmt.Errorf("the part %v is not in the image, which has the pixels %v: parameters are for the image they were drawn for",
+			part, image.Rect(0, 0, m.W, m.H).Add(m.Origin))
+	}
+	from := kernel.Rect{X: here.Min.X, Y: here.Min.Y, W: here.Dx(), H: here.Dy()}
 	f := by.filter()
 	next := s.Next(size, size)
-	kernel.Resize(next.Pix, size, size, s.Image.Pix, s.Image.W, box, f, s.Scratch(kernel.ResizeScratch(box, size, size, f)))
+	kernel.Resize(next.Pix, size, size, m.Pix, m.W, from, f, s.Scratch(kernel.ResizeScratch(from, size, size, f)))
 	s.Swap()
+	return nil
 }
 
 // squareShape is the shape after a stage that resizes to a square.
