@@ -1,4 +1,5 @@
-// Package tiff reads the first directory of a TIFF file (TIFF 6.0, section 2), the structure that EXIF blocks share.
+// Package tiff reads the first directory of a TIFF file (TIFF 6.0, section 2), the structure that EXIF blocks share, and writes
+// the plainest of such files.
 package tiff
 
 import "encoding/binary"
@@ -9,15 +10,18 @@ const (
 	Height          = 257
 	BitsPerSample   = 258
 	Compression     = 259
+	Photometric     = 262
 	StripOffsets    = 273
 	Orientation     = 274
 	SamplesPerPixel = 277
+	RowsPerStrip    = 278
 	StripBytes      = 279
 	Planar          = 284
 	TileOffsets     = 324
 	TileBytes       = 325
 
 	CompressionNone   = 1
+	PhotometricRGB    = 2
 	PlanarInterleaved = 1
 )
 
