@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -70,23 +71,37 @@ type loop struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	group   conc.WaitGroup
-	slots   chan struct{}
+	slots   chan struct{} // one taken for each batch, and for each that there may not be, see setKnobs
 	jobs    chan job
-	pending chan *batch // in order; never blocks, as it has room for all slots
-	fed     bool        // set before pending is closed: it was fed to the end
-	current *batch      // taken from pending, not yet released
+	retire  chan struct{} // ends one worker; has room for all
+	pending chan *batch   // in order; never blocks, as it has room for all slots
+	fed     bool          // set before pending is closed: it was fed to the end
+	current *batch        // taken from pending, not yet released
 	budget  budget
 	pool    pool
+	tuning  tuning
 }
 
 func newLoop(ctx context.Context, p *Pipeline) *loop {
+	start := knobs{p.options.Workers, p.options.Prefetch}
+	most := start
+	var t *tuner
+	if p.options.Tune {
+		t = newTuner(start, runtime.GOMAXPROCS(0))
+		most = t.most
+	}
 	l := &loop{
 		p:       p,
-		slots:   make(chan struct{}, p.options.Prefetch+1),
+		slots:   make(chan struct{}, most.prefetch+1),
 		jobs:    make(chan job, 4*p.options.Workers),
-		pending: make(chan *batch, p.options.Prefetch+1),
+		retire:  make(chan struct{}, most.workers),
+		pending: make(chan *batch, most.prefetch+1),
+		tuning:  tuning{tuner: t, takes: observationTakes, began: time.Now()},
 		budget:  budget{max: p.options.MaxBad},
 		pool:    pool{Allocator: p.options.Allocator},
+	}
+	for range most.prefetch - start.prefetch {
+		l.slots <- struct{}{}
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	return l
@@ -102,8 +117,14 @@ func (l *loop) start(from int) {
 	}
 	l.spawn(func() { l.feed(from, announce) })
 	for range l.p.options.Workers {
-		l.spawn(func() { newWorker(l.ctx, l.p).run(l.jobs) })
+		l.hire()
 	}
+	l.p.stats.setKnobs(knobs{l.p.options.Workers, l.p.options.Prefetch})
+}
+
+// hire starts a worker.
+func (l *loop) hire() {
+	l.spawn(func() { newWorker(l.ctx, l.p).run(l.jobs, l.retire) })
 }
 
 // spawn runs f in a goroutine of the loop. When f does not return but panics or ends its goroutine, the loop ends.
@@ -200,7 +221,9 @@ func (l *loop) consume(yield func(arrow.Record, error) bool) {
 	for {
 		start := time.Now()
 		rec, err := l.next()
-		stats.consumerWait.Add(int64(time.Since(start)))
+		waited := time.Since(start)
+		stats.consumerWait.Add(int64(waited))
+		l.tuning.waited += waited
 		if err != nil {
 			yield(nil, err)
 			return
@@ -210,11 +233,13 @@ func (l *loop) consume(yield func(arrow.Record, error) bool) {
 		}
 		stats.batches.Add(1)
 		start = time.Now()
+		samples := int(rec.NumRows())
 		more := l.yield(rec, yield)
 		stats.consumerBusy.Add(int64(time.Since(start)))
 		if !more {
 			return
 		}
+		l.tune(samples)
 	}
 }
 
@@ -222,7 +247,7 @@ func (l *loop) consume(yield func(arrow.Record, error) bool) {
 func (l *loop) yield(rec arrow.Record, yield func(arrow.Record, error) bool) bool {
 	defer func() {
 		rec.Release()
-		<-l.slots
+		l.freeSlot()
 	}()
 	return yield(rec, nil)
 }

@@ -25,6 +25,11 @@ type Options struct {
 	// Prefetch is the number of batches made ahead of the one in use; memory holds one more. The default is 2.
 	Prefetch int
 
+	// Tune lets the pipeline change Workers and Prefetch as it runs, for as long as the consumer waits for batches: up to 8
+	// workers for each of GOMAXPROCS and 8 batches ahead, or what is given if that is more. It changes no byte. The default
+	// is false.
+	Tune bool
+
 	// World is the number of processes that share every global batch; it divides Batch. The default is 1.
 	World int
 

@@ -17,6 +17,12 @@ type counter struct {
 type runStats struct {
 	batches, samples, bad                  atomic.Int64
 	feederWait, consumerWait, consumerBusy atomic.Int64
+	workers, prefetch                      atomic.Int64
+}
+
+func (r *runStats) setKnobs(k knobs) {
+	r.workers.Store(int64(k.workers))
+	r.prefetch.Store(int64(k.prefetch))
 }
 
 // Stats say what a pipeline did so far, in all its Batches loops together.
@@ -25,6 +31,8 @@ type Stats struct {
 	Samples int64        // good samples, in batches that were complete
 	Bad     int64        // bad samples, each replaced by a substitute
 	Stages  []StageStats // the Source first, then the stages in order, those that work together as one; Pair counts each view
+
+	Workers, Prefetch int // of the latest loop, now: those of the Options, or what Options.Tune made of them
 
 	FeederWait   time.Duration // Prefetch batches were ready or in work: the pipeline waited for the consumer
 	ConsumerWait time.Duration // the loop over Batches waited for a batch
@@ -44,6 +52,7 @@ func (p *Pipeline) Stats() Stats {
 	r := &p.stats
 	s := Stats{
 		Batches: r.batches.Load(), Samples: r.samples.Load(), Bad: r.bad.Load(),
+		Workers: int(r.workers.Load()), Prefetch: int(r.prefetch.Load()),
 		FeederWait:   time.Duration(r.feederWait.Load()),
 		ConsumerWait: time.Duration(r.consumerWait.Load()),
 		ConsumerBusy: time.Duration(r.consumerBusy.Load()),

@@ -38,8 +38,8 @@ func newWorker(ctx context.Context, p *Pipeline) *worker {
 	return w
 }
 
-// run fills rows until there are no more or the loop ends.
-func (w *worker) run(jobs <-chan job) {
+// run fills rows until there are no more, it is told to retire, or the loop ends.
+func (w *worker) run(jobs <-chan job, retire <-chan struct{}) {
 	for {
 		select {
 		case j, ok := <-jobs:
@@ -47,6 +47,8 @@ func (w *worker) run(jobs <-chan job) {
 				return
 			}
 			w.fill(j)
+		case <-retire:
+			return
 		case <-w.ctx.Done():
 			return
 		}
@@ -96,7 +98,6 @@ func (w *worker) try() {
 	s, p := w.sample, w.p
 	s.ID, s.Label, s.Key, s.Bytes = uint64(w.image), -1, "", nil
 	s.Image.resize(0, 0)
-	clear(w.params) // of a stage that does not come to draw, nothing of the last sample shall stay
 	w.since = time.Now()
 	w.begin(&p.reading, 0)
 	w.seek(&p.reading.steps[0], 0)
