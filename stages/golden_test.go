@@ -116,7 +116,7 @@ var tolerances = map[string]struct {
 	mean float64
 }{
 	"resize": {1, 0.2}, "flip": {0, 0},
-	"brightness": {1, 0.05}, "contrast": {1, 0.05}, "saturation": {1, 0.1}, "hue": {1, 0.05}, "grayscale": {0, 0}, "jitter": {2, 0.05},
+	"brightness": {1, 0.05}, "contrast": {1, 0.05}, "saturation": {1, 0.1}, "hue": {1, 0.05}, "grayscale": {1, 0.01}, "jitter": {4, 0.05},
 	"blur": {1, 0.2},
 }
 

@@ -3,17 +3,24 @@
 package kernel
 
 // #include "kernels.h"
-// #cgo noescape grayscale
-// #cgo nocallback grayscale
-// static void grayscale(int level, uint8_t *pix, size_t pixels) { kernels_of(level)->grayscale(pix, pixels); }
+// #cgo noescape colour
+// #cgo nocallback colour
+// static void colour(int level, uint8_t *pix, size_t pixels, struct colour_step *steps, size_t n) {
+// 	kernels_of(level)->colour(pix, pixels, steps, n);
+// }
 import "C"
 
 import "unsafe"
 
-func grayscale(pix []byte) {
+// The struct that C has is that of Go.
+var _ = [1]struct{}{}[unsafe.Sizeof(colourStep{})-C.sizeof_struct_colour_step]
+
+// colourPass does the steps one after the other on all pixels. A pass without a sum at its end leaves no result in steps.
+func colourPass(pix []byte, steps []colourStep) {
 	if current == Go {
-		goGrayscale(pix)
+		plainColourPass(pix, steps)
 		return
 	}
-	C.grayscale(C.int(current), (*C.uint8_t)(unsafe.SliceData(pix)), C.size_t(len(pix)/3))
+	C.colour(C.int(current), (*C.uint8_t)(unsafe.SliceData(pix)), C.size_t(len(pix)/3),
+		(*C.struct_colour_step)(unsafe.Pointer(unsafe.SliceData(steps))), C.size_t(len(steps)))
 }

@@ -2,4 +2,5 @@
 
 package kernel
 
-func grayscale(pix []byte) { goGrayscale(pix) }
+// colourPass does the steps one after the other on all pixels.
+func colourPass(pix []byte, steps []colourStep) { plainColourPass(pix, steps) }

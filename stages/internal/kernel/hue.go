@@ -1,67 +1,52 @@
 package kernel
 
-// A hue is a place on a circle of six sextants.
 const (
-	sextant = one
-	circle  = 6 * sextant
+	hueBits        = 4  // of the levels between the largest and the smallest channel, times 6, 15 bits hold
+	turnBits       = 13 // of a turn of 3 sextants
+	saturationBits = 14
 )
 
-// perRange is a sextant, in 1/65536, over the difference between the largest and the smallest channel.
-var perRange = func() (t [256]int) {
-	for i := 1; i < len(t); i++ {
-		t[i] = (sextant<<16 + i/2) / i
-	}
-	return t
-}()
-
-// Hue turns the hue of every pixel by shift of the whole circle, in [-0.5, 0.5]. Value and saturation stay: of a pixel's three
-// levels the largest and the smallest change places among the channels, and the middle one slides between them.
-func Hue(pix []byte, shift float64) {
-	turn := fixed(shift*6) % circle
-	if turn < 0 {
-		turn += circle
-	}
+// turnHue moves the hue h of a pixel, a place on a circle of six sextants with red at 0, green at 2 and blue at 4. With hi the
+// largest and lo the smallest channel, a channel c of hue h has the level hi - (hi-lo) * clamp(distance(h, c) - 1, 0, 1),
+// where the distance is that on the circle. All of it is multiplied by hi-lo, so that nothing is divided by it.
+func (s *colourStep) turnHue(pix []byte) {
 	for p := pix; len(p) >= 3; p = p[3:] {
 		r, g, b := int(p[0]), int(p[1]), int(p[2])
 		hi, lo := max(r, g, b), min(r, g, b)
-		if hi == lo {
-			continue
-		}
-		var h, part int
+		d := hi - lo
+		var h int
 		switch hi {
 		case r:
-			h, part = 0, g-b
+			h = g - b
 		case g:
-			h, part = 2*sextant, b-r
+			h = b - r + 2*d
 		default:
-			h, part = 4*sextant, r-g
+			h = r - g - 2*d
 		}
-		h += turn + (part*perRange[hi-lo]+1<<15)>>16
-		if h < 0 {
-			h += circle
-		} else if h >= circle {
-			h -= circle
-		}
-		f := h % sextant
-		falling := level(hi<<fraction - (hi-lo)*f)
-		rising := level(lo<<fraction + (hi-lo)*f)
-		top, bottom := byte(hi), byte(lo)
-		switch h / sextant {
-		case 0:
-			p[0], p[1], p[2] = top, rising, bottom
-		case 1:
-			p[0], p[1], p[2] = falling, top, bottom
-		case 2:
-			p[0], p[1], p[2] = bottom, top, rising
-		case 3:
-			p[0], p[1], p[2] = bottom, falling, top
-		case 4:
-			p[0], p[1], p[2] = rising, bottom, top
-		default:
-			p[0], p[1], p[2] = top, bottom, falling
+		h = h<<hueBits + d*int(s.factor)>>(turnBits-hueBits)
+		hi, d = hi<<hueBits, d<<hueBits
+		for c, at := range [3]int{0, 2 * d, -2 * d} {
+			away := abs(h - at)
+			away = min(away, abs(away-6*d))
+			v := hi - min(max(away-d, 0), d)
+			// torchvision goes from [0, 1] back to 8 bits by 255.999 and drops the fraction: v>>8 is what that adds.
+			p[c] = byte((v + v>>s.shift + int(s.add[0])) >> hueBits)
 		}
 	}
 }
 
-// level is how torchvision goes from [0, 1] back to 8 bits: it multiplies by 255.999 and drops the fraction.
-func level(v int) byte { return byte(v * (one + one*999/255000) >> (2 * fraction)) }
+// saturate multiplies the distance of each channel to the largest one, hi, by the factor, or by what makes the smallest one 0
+// if that is less. A float32 division of whole numbers rounds alike everywhere.
+func (s *colourStep) saturate(pix []byte) {
+	for p := pix; len(p) >= 3; p = p[3:] {
+		hi, lo := max(p[0], p[1], p[2]), min(p[0], p[1], p[2])
+		most := float32(int32(hi)<<saturationBits) / float32(max(hi-lo, 1))
+		factor := min(float32(s.factor), most)
+		for c, v := range p[:3] {
+			away := int32(float32(hi-v) * factor)
+			p[c] = byte(max((int32(hi)<<saturationBits-away+s.add[0])>>saturationBits, 0))
+		}
+	}
+}
+
+func abs(v int) int { return max(v, -v) }

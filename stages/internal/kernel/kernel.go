@@ -2,10 +2,7 @@
 // the same bytes on every CPU. They allocate nothing: where a loop needs room, its caller passes it.
 package kernel
 
-import (
-	"math"
-	"unsafe"
-)
+import "unsafe"
 
 // A Rect is a region of an image in pixels.
 type Rect struct{ X, Y, W, H int }
@@ -40,14 +37,6 @@ func words(scratch []byte) []uint64 {
 
 // scratchBytes is the length of scratch that holds n words.
 func scratchBytes(n int) int { return 8*n + 7 }
-
-// one is 1 in the fixed point of the colour loops, which is as fine as torchvision's float32.
-const (
-	fraction = 24
-	one      = 1 << fraction
-)
-
-func fixed(f float64) int { return int(math.Round(f * one)) }
 
 func clamp(v int) byte {
 	if uint(v) > 255 {

@@ -1,13 +1,21 @@
-// The kernels that exist in C, as Go calls them: grayscale(level, ...) runs the one of that level.
+// The kernels that exist in C, as Go calls them.
 #ifndef KERNELS_H
 #define KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-// One level's kernels.
+// colourStep and stepKind of colour.go.
+struct colour_step {
+	int64_t kind;
+	int32_t factor, shift, add[3];
+	uint64_t sum[3];
+};
+enum { STEP_AFFINE, STEP_BLEND, STEP_SATURATE, STEP_HUE, STEP_GREY, STEP_SOLARIZE, STEP_GREY_SUM, STEP_CHANNEL_SUMS };
+
+// One level's kernels. Each is described where Go has it.
 struct kernels {
-	void (*grayscale)(uint8_t *pix, size_t pixels);
+	void (*colour)(uint8_t *pix, size_t pixels, struct colour_step *steps, size_t n);
 };
 
 extern const struct kernels kernels_baseline;
@@ -15,6 +23,7 @@ extern const struct kernels kernels_baseline;
 extern const struct kernels kernels_avx2;
 #endif
 
+// kernels_of returns the kernels of a Level.
 static inline const struct kernels *kernels_of(int level) {
 #ifdef __x86_64__
 	if (level == 2)

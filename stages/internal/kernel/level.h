@@ -8,5 +8,5 @@
 #include "colour.h"
 
 const struct kernels KERNELS = {
-	.grayscale = grayscale,
+	.colour = colour,
 };

@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"bytes"
-	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -20,18 +18,4 @@ func TestTheFastestLevelIsInUse(t *testing.T) {
 	if want := slices.Max(Levels()); current != want {
 		t.Errorf("the kernels run at level %v, want %v", current, want)
 	}
-}
-
-func TestGrayscaleAtEachLevel(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 10))
-	atEachLevel(t, func(t *testing.T) {
-		for _, n := range []int{0, 1, 2, 15, 33, 1000} {
-			got := noise(n, 1, r)
-			want := bytes.Clone(got)
-			goGrayscale(want)
-			if Grayscale(got); !bytes.Equal(got, want) {
-				t.Errorf("grayscale of %d pixels differs from plain Go's", n)
-			}
-		}
-	})
 }
