@@ -12,7 +12,7 @@ type Reencoding struct {
 	MaxSide int
 	// Quality of the JPEG, 1 to 100.
 	Quality int
-	// Encoder names what Shrink uses and its version, for example "libvips 8.14.1": another may write other bytes.
+	// Encoder names the libraries that Shrink works with, for example "libvips 8.14.1": other versions may write other bytes.
 	Encoder string
 	// Shrink returns the encoded image as a JPEG whose longer side is maxSide. It is called from many goroutines, and the
 	// same arguments must give the same bytes. An error makes the image a bad one. stages.Shrink is meant for it.

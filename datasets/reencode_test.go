@@ -182,11 +182,11 @@ func TestExistingShards(t *testing.T) {
 
 // TestPlainIngestGolden pins what is written where nothing is re-encoded: what was before there was that choice.
 func TestPlainIngestGolden(t *testing.T) {
-	m, err := readManifest(makeShards(t))
+	m, err := readManifest(makeShards(t)) // which has the checksums of all other files
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "f3bbd15cc6331fdb9110ad25f6f93731208a89b4b11448ce50c0a28a70521558" // of the manifest, which has the checksums of all other files
+	const want = "f3bbd15cc6331fdb9110ad25f6f93731208a89b4b11448ce50c0a28a70521558"
 	if m.SHA256 != want {
 		t.Errorf("SHA-256 %s, want %s", m.SHA256, want)
 	}

@@ -26,10 +26,14 @@ SRC is one of
   synthetic                  the procedural set; synthetic:n=20000,size=96,seed=7
 and "#train" or "#test" after it where it has splits.
 
+Images go into shards as they are. With -max-side, those that are larger are re-encoded once, as smaller JPEGs: every
+epoch then reads and decodes less. The manifest records it, and a run on such shards is another than one on the originals.
+
 Bad images are copied to DIR/quarantine; DIR/quarantine.jsonl says why. DIR appears when it is complete.
 
 Examples:
   ingest -in photos.tar -out shards
+  ingest -in photos.tar -out shards-400 -max-side 400 -quality 85
   ingest -in cifar-10-binary.tar.gz#train -out cifar10-train -max-bad 0
   ingest verify shards
 `
@@ -41,6 +45,9 @@ func run(ctx context.Context, args []string) error {
 	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails")
 	maxPixels := f.Int("max-pixels", stages.DefaultMaxPixels,
 		"width times height above which an image is bad, before it takes memory")
+	maxSide := f.Int("max-side", 0,
+		"the longer side in `pixels` that larger images are re-encoded to (default: every image stays as it is)")
+	quality := f.Int("quality", 90, "the JPEG `quality` of re-encoded images, 1 to 100")
 	workers := f.Int("workers", runtime.GOMAXPROCS(0), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`")
 	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive is unpacked to while it is read")
@@ -62,6 +69,13 @@ func run(ctx context.Context, args []string) error {
 		return cli.Usagef("-max-pixels %d: it must be at least 1", *maxPixels)
 	case badLimit(*maxPixels) != nil:
 		return cli.Usagef("-max-pixels %d: %v", *maxPixels, badLimit(*maxPixels))
+	case f.Given("max-side") && (*maxSide < smallestMaxSide || *maxSide > largestMaxSide):
+		return cli.Usagef("-max-side %d: it must be from %d to %d pixels; leave it out to keep every image as it is",
+			*maxSide, smallestMaxSide, largestMaxSide)
+	case f.Given("quality") && !f.Given("max-side"):
+		return cli.Usagef("-quality %d is for re-encoded images: give -max-side too", *quality)
+	case *quality < 1 || *quality > 100:
+		return cli.Usagef("-quality %d: it must be from 1 to 100", *quality)
 	case *workers < 1:
 		return cli.Usagef("-workers %d: it must be at least 1", *workers)
 	case *shardMB < 1:
@@ -74,8 +88,18 @@ func run(ctx context.Context, args []string) error {
 		MaxShardBytes: int64(*shardMB) << 20,
 		Replace:       *force,
 	}
+	if f.Given("max-side") {
+		o.Reencode = &datasets.Reencoding{MaxSide: *maxSide, Quality: *quality,
+			Encoder: stages.Decode{}.Fingerprint(), Shrink: stages.Shrink}
+	}
 	return ingest(ctx, *in, *out, *tempDir, o)
 }
+
+// What -max-side may be: below, no view is worth making of an image; above, no JPEG is that large.
+const (
+	smallestMaxSide = 32
+	largestMaxSide  = 65500
+)
 
 // badLimit returns the error of a pixel limit that no image could be decoded under.
 func badLimit(maxPixels int) error {
@@ -123,6 +147,10 @@ func ingest(ctx context.Context, in, out, tempDir string, o datasets.IngestOptio
 	line.Close()
 	fmt.Printf("%s: %d images of %d classes, %s in %d shards, %s\n", out, sum.Images, len(src.Classes()),
 		size(sum.Bytes), sum.Shards, cli.FormatDuration(meter.Elapsed()))
+	if r := sum.Reencoded; o.Reencode != nil {
+		fmt.Printf("%d of them re-encoded to %d pixels, JPEG quality %d: %s -> %s\n", r.Images, o.Reencode.MaxSide,
+			o.Reencode.Quality, size(r.BytesBefore), size(r.BytesAfter))
+	}
 	if sum.Bad > 0 {
 		fmt.Printf("%d bad images are in %s/quarantine; %s/quarantine.jsonl says why\n", sum.Bad, out, out)
 	}
