@@ -21,7 +21,7 @@ const (
 // A ColourOp changes every pixel of an image.
 type ColourOp struct {
 	Kind ColourKind
-	// Factor is what Kind says. A product of less than 0 or more than 32 times is taken for that.
+	// Factor is what Kind says. Where it multiplies, less than 0 is taken for 0, and more than 16 for 16.
 	Factor float64
 	// Round rounds to the nearest level. Otherwise results are rounded as torchvision does it: down.
 	Round bool
@@ -97,7 +97,7 @@ func (op ColourOp) step() colourStep {
 		turn := op.Factor - math.Round(op.Factor)
 		s := colourStep{kind: stepHue, factor: int32(math.Round(turn * 6 * (1 << turnBits))), shift: 8}
 		if op.Round {
-			s.shift, s.add[0] = 15, op.half(hueBits)
+			s.shift, s.add[0] = 16, op.half(hueBits)
 		}
 		return s
 	case ToGrey:
@@ -138,7 +138,7 @@ func (op ColourOp) half(shift int32) int32 {
 // there remain productBits behind the point, and the sum of the product and of another one has room.
 const (
 	productBits = 5
-	maxFactor   = 32
+	maxFactor   = 16
 )
 
 // fixed returns factor times 1<<(9+shift) as a number of 15 bits, rounded up: products that are whole numbers, such as
@@ -146,7 +146,7 @@ const (
 func fixed(factor float64) (f, shift int32) {
 	factor = min(max(factor, 0), maxFactor)
 	shift = productBits
-	for ; factor >= 2; factor /= 2 {
+	for ; factor >= 2 && shift > 2; factor /= 2 {
 		shift--
 	}
 	return min(int32(math.Ceil(factor*(1<<(9+productBits)))), math.MaxInt16), shift

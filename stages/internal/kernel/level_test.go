@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 )
@@ -17,5 +18,21 @@ func atEachLevel(t *testing.T, f func(t *testing.T)) {
 func TestTheFastestLevelIsInUse(t *testing.T) {
 	if want := slices.Max(Levels()); current != want {
 		t.Errorf("the kernels run at level %v, want %v", current, want)
+	}
+}
+
+// sameAtEachLevel fails unless f changes pix alike at all levels.
+func sameAtEachLevel(t *testing.T, what string, pix []byte, f func(pix []byte)) {
+	t.Helper()
+	defer func(l Level) { current = l }(current)
+	var want []byte
+	for _, current = range Levels() {
+		got := bytes.Clone(pix)
+		f(got)
+		if current == Go {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Fatalf("%s: level %v differs from plain Go", what, current)
+		}
 	}
 }
