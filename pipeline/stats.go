@@ -76,7 +76,7 @@ func (p *Pipeline) Stats() Stats {
 // consumerBound is the share of its time that a consumer may wait for batches and still be called the bottleneck.
 const consumerBound = 0.1
 
-// String names the bottleneck in one sentence.
+// String names the bottleneck in one sentence, and the workers and the batches ahead that it was found with.
 func (s Stats) String() string {
 	if s.Batches == 0 {
 		return "no batch has been made yet"
@@ -97,6 +97,7 @@ func (s Stats) String() string {
 		fmt.Fprintf(&b, "%s is the bottleneck: %.0f%% of the workers' time, %v a call; the consumer waited %.0f%% of its time",
 			slowest.Name, 100*share(slowest.Busy, busy), mean(slowest.Busy, slowest.Count), 100*waited)
 	}
+	fmt.Fprintf(&b, "; %d workers, %d batches ahead", s.Workers, s.Prefetch)
 	if s.Bad > 0 {
 		fmt.Fprintf(&b, "; %d bad samples were replaced", s.Bad)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,8 +134,9 @@ func TestTunerHiresForASlowSource(t *testing.T) {
 		}
 		return l.tuning.tuner.good.workers < 4
 	})
-	if w := p.Stats().Workers; w < 4 {
-		t.Errorf("%d workers", w)
+	s := p.Stats()
+	if says := fmt.Sprintf("; %d workers, 2 batches ahead", s.Workers); s.Workers < 4 || !strings.Contains(s.String(), says) {
+		t.Errorf("%d workers in the end; stats say %q", s.Workers, s)
 	}
 }
 

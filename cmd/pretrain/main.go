@@ -111,6 +111,7 @@ func (s *settings) pipeline(data pipeline.Source, onBad func(*pipeline.SampleErr
 	}
 	p, err := pipeline.New(data, pipeline.Options{
 		Batch: s.batch, Epochs: s.epochs, Seed: s.seed, Workers: s.workers, Prefetch: s.prefetch,
+		Tune:   s.tune && s.workers == 0 && s.prefetch == 0,
 		MaxBad: maxBad, OnBad: onBad,
 	},
 		stages.Decode{MaxPixels: s.maxPixels},

@@ -30,6 +30,7 @@ type settings struct {
 	batch, epochs, maxSteps int
 	seed                    uint64
 	workers, prefetch       int
+	tune                    bool
 	resume                  bool
 	checkpointEvery, keep   int
 	evalEvery               int
@@ -73,6 +74,7 @@ func newSettings() *settings {
 	f.Uint64Var(&s.seed, "seed", 1, "of weights, order and views")
 	f.IntVar(&s.workers, "workers", 0, "goroutines that make views (default the number of CPUs)")
 	f.IntVar(&s.prefetch, "prefetch", 0, "batches made ahead (default 2)")
+	f.BoolVar(&s.tune, "tune", true, "raise the defaults of -workers and -prefetch where that helps; no byte depends on them")
 
 	f.IntVar(&s.checkpointEvery, "checkpoint-every", 0, "steps between checkpoints (default an epoch)")
 	f.IntVar(&s.keep, "keep", 2, "checkpoints to keep")
@@ -159,12 +161,9 @@ func (s *settings) complete() {
 
 // record returns the flags that a resumed run takes over.
 func (s *settings) record() map[string]string {
-	values := map[string]string{}
-	s.flags.VisitAll(func(f *flag.Flag) {
-		if f.Name != "resume" && f.Name != "out" {
-			values[f.Name] = f.Value.String()
-		}
-	})
+	values := s.flags.Settings()
+	delete(values, "resume")
+	delete(values, "out")
 	return values
 }
 

@@ -61,7 +61,7 @@ func Main(name string, run func(ctx context.Context, args []string) error) {
 
 func exitCode(ctx context.Context, name string, args []string, stderr io.Writer,
 	run func(context.Context, []string) error) int {
-	err := protect(ctx, args, run)
+	err := errors.Join(protect(ctx, args, run), stopProfiles())
 	var usage *UsageError
 	var crash *panicError
 	var interrupted *InterruptedError

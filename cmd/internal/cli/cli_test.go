@@ -82,7 +82,10 @@ func TestHelp(t *testing.T) {
 	if err := f.Parse([]string{"-help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}
-	want := "try does a thing.\n\nExamples:\n  try -in a\n\nFlags:\n  -in path\n    \twhere from, a path (default \"here\")\n"
+	want := "try does a thing.\n\nExamples:\n  try -in a\n\nFlags:\n" +
+		"  -cpuprofile file\n    \twrite a CPU profile to this file, for go tool pprof\n" +
+		"  -in path\n    \twhere from, a path (default \"here\")\n" +
+		"  -trace file\n    \twrite an execution trace to this file, for go tool trace\n"
 	if out.String() != want {
 		t.Errorf("help is\n%q, want\n%q", out.String(), want)
 	}

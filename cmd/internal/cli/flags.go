@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -16,21 +17,31 @@ type Flags struct {
 	help string
 	args []string
 	out  io.Writer // where help goes
+
+	profile profile
 }
 
-// NewFlags returns an empty set for the command called name. The help text comes before the list of flags that -h prints:
+// NewFlags returns a set of the flags that every command has, -cpuprofile and -trace, for the command called name. The help text comes before the list of flags that -h prints:
 // what the command does, its forms, two or three examples. A flag's usage text may quote the name of its value in
 // backticks and need not repeat its default.
 func NewFlags(name, help string) *Flags {
 	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), help: help, out: os.Stdout}
 	f.FlagSet.SetOutput(io.Discard) // Main prints errors, once
 	f.FlagSet.Usage = func() {}
+	f.profile.addTo(f)
 	return f
 }
 
-// Parse reads the arguments. It returns a UsageError for a wrong one, and flag.ErrHelp, which Main takes for success,
+// Parse reads the arguments and starts the profiles that they ask for. It returns a UsageError for a wrong one, and flag.ErrHelp, which Main takes for success,
 // after it has printed the help that -h, -help or --help asks for.
 func (f *Flags) Parse(args []string) error {
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	return f.profile.start()
+}
+
+func (f *Flags) parse(args []string) error {
 	for len(args) > 0 {
 		if err := f.FlagSet.Parse(args); err != nil {
 			return f.explain(err)
@@ -61,6 +72,17 @@ func (f *Flags) Arg(i int) string {
 		return ""
 	}
 	return f.args[i]
+}
+
+// Settings are the flags that say what the command does, with their values: all but those about how it runs.
+func (f *Flags) Settings() map[string]string {
+	values := map[string]string{}
+	f.VisitAll(func(g *flag.Flag) {
+		if !slices.Contains(ownFlags, g.Name) {
+			values[g.Name] = g.Value.String()
+		}
+	})
+	return values
 }
 
 // Given reports whether the flag was on the command line, whatever its value.
