@@ -59,9 +59,15 @@ func TestReencode(t *testing.T) {
 		if want := (Reencoded{Images: 3, BytesBefore: 14 + 14 + 19, BytesAfter: 3 * 12}); sum.Reencoded != want {
 			t.Errorf("summary %+v, want %+v", sum.Reencoded, want)
 		}
-		for i, p := range pictures(t, openSpec(t, dir)) {
+		d := openSpec(t, dir)
+		columns := d.(*shards).batches[0].columns
+		for i, p := range pictures(t, d) {
 			if p.bytes != want[i] {
 				t.Errorf("stored %q for %q, want %q", p.bytes, list[i].bytes, want[i])
+			}
+			size := fmt.Sprintf("%d x %d", columns[columnWidth].u32(i), columns[columnHeight].u32(i))
+			if !strings.HasPrefix(p.bytes, size) {
+				t.Errorf("the columns say %s of %q", size, p.bytes)
 			}
 		}
 		files := tree(t, dir)

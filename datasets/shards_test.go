@@ -308,6 +308,8 @@ func TestManifest(t *testing.T) {
 		{"size of a shard", func(m *manifest) { m.Shards[0].Bytes++ }, []string{"shard-00000.arrow", "bytes, the manifest says"}},
 		{"a path", func(m *manifest) { m.Shards[0].File = "../../etc/passwd" }, []string{"damaged", "passwd"}},
 		{"no shards", func(m *manifest) { m.Shards, m.Rows = nil, 0 }, []string{"damaged", "0 rows"}},
+		{"re-encoded", func(m *manifest) { m.Reencoding = &reencodingManifest{Reencoded: Reencoded{Images: 99}} },
+			[]string{"damaged", "99 of 21 images re-encoded"}},
 		{"fewer classes", func(m *manifest) { m.Classes = m.Classes[:1] }, nil},
 	} {
 		dir := makeShards(t)
