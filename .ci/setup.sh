@@ -30,6 +30,7 @@ missing_packages() {
     echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1 || echo libc6-dev
     command -v pkg-config >/dev/null || echo pkg-config
     pkg-config --exists vips 2>/dev/null || echo libvips-dev
+    pkg-config --exists libjpeg 2>/dev/null || echo libjpeg-dev
     for command in "$@"; do
         command -v "$command" >/dev/null || echo "$command"
     done
@@ -60,4 +61,4 @@ if [ -n "$packages" ]; then
     install_packages $packages
 fi
 library=$(sh backends/onnx/fetch-library.sh)
-say "ready: $(go env GOVERSION), libvips $(pkg-config --modversion vips), $library"
+say "ready: $(go env GOVERSION), libvips $(pkg-config --modversion vips), libjpeg $(pkg-config --modversion libjpeg), $library"
