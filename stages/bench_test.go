@@ -12,7 +12,7 @@ import (
 )
 
 // firstImages returns the first n files of an archive of the data folder, or skips.
-func firstImages(b *testing.B, archive string, n int) (files [][]byte) {
+func firstImages(b testing.TB, archive string, n int) (files [][]byte) {
 	b.Helper()
 	dir := os.Getenv("GOCLR_DATA")
 	if dir == "" {
