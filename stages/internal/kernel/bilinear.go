@@ -1,24 +1,26 @@
 package kernel
 
-// resizeBilinear keeps the last depth resized rows in a ring, packed one pixel to a word: the later rows need no others.
-func resizeBilinear(dst []byte, row func(int) []byte, across, down taps, w, h, depth int, line []uint64, take func(int) []uint64) {
-	acc, ring := take(w), take(depth*w)
+// bilinear keeps the last rows, resized from side to side, in a ring, packed one pixel to a word: the later rows need no others.
+func (z *resizing) bilinear() {
+	line, acc, depth := z.take(z.fromW), z.take(z.w), z.depth()
+	ring := z.take(depth * z.w)
+	row := func(y int) []uint64 { return ring[y%depth*z.w:][:z.w] }
 	ready := 0
-	for y := range h {
-		first, weights := down.at(y)
+	for y := range z.h {
+		first, weights := z.down.at(y)
 		for ready = max(ready, first); ready < first+len(weights); ready++ {
-			unpackRow(line, row(ready))
-			bilinearRow(ring[ready%depth*w:][:w], line, across)
+			unpackRow(line, z.row(ready))
+			bilinearRow(row(ready), line, z.across)
 		}
-		startRow(acc, ring[first%depth*w:], weights[0])
+		startRow(acc, row(first), uint64(weights[0]))
 		k := 1
 		for ; k+1 < len(weights); k += 2 {
-			addTwo(acc, ring[(first+k)%depth*w:], ring[(first+k+1)%depth*w:], weights[k], weights[k+1])
+			addTwo(acc, row(first+k), row(first+k+1), uint64(weights[k]), uint64(weights[k+1]))
 		}
 		if k < len(weights) {
-			addOne(acc, ring[(first+k)%depth*w:], weights[k])
+			addOne(acc, row(first+k), uint64(weights[k]))
 		}
-		packRow(dst[3*w*y:3*w*(y+1)], acc)
+		packRow(z.dst[3*z.w*y:3*z.w*(y+1)], acc)
 	}
 }
 
@@ -33,7 +35,7 @@ func bilinearRow(out, line []uint64, t taps) {
 		from = from[:len(weights)]
 		v := uint64(half)
 		for i, w := range weights {
-			v += w * from[i]
+			v += uint64(w) * from[i]
 		}
 		out[x] = v >> bilinearBits & (255 * lanes)
 	}

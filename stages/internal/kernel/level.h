@@ -3,10 +3,14 @@
 //
 // The bytes are those of the Go code beside, so: integers only. Floating point would round differently where a compiler
 // contracts a product and a sum.
+#include <string.h>
+
 #include "kernels.h"
 
 #include "colour.h"
+#include "resize.h"
 
 const struct kernels KERNELS = {
 	.colour = colour,
+	.resize = resize,
 };

@@ -1,0 +1,121 @@
+package kernel
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+)
+
+var filters = []Filter{Bilinear, Bicubic, BicubicTF1}
+
+// plainResize is Resize with nothing clever: one channel of one pixel at a time.
+func plainResize(w, h int, src []byte, srcW int, box Rect, f Filter, flip bool) []byte {
+	across := makeTaps(make([]uint64, tapsWords(f, box.W, w)), f, box.W, w, false)
+	down := makeTaps(make([]uint64, tapsWords(f, box.H, h)), f, box.H, h, false)
+	sum := func(first int, weights []int16, shift int, at func(i int) int) int {
+		v := 1 << (shift - 1)
+		for i, weight := range weights {
+			v += int(weight) * at(first+i)
+		}
+		return v >> shift
+	}
+	mid := make([]int, 3*w*box.H)
+	dst := make([]byte, 3*w*h)
+	for c := range 3 {
+		for y := range box.H {
+			for x := range w {
+				first, weights := across.at(x)
+				v := sum(first, weights, f.bits()-f.kept(), func(i int) int { return int(src[3*((box.Y+y)*srcW+box.X+i)+c]) })
+				if f != BicubicTF1 {
+					v = int(clamp(v))
+				}
+				mid[3*(y*w+x)+c] = v
+			}
+		}
+		for y := range h {
+			first, weights := down.at(y)
+			for x := range w {
+				to := x
+				if flip {
+					to = w - 1 - x
+				}
+				dst[3*(y*w+to)+c] = clamp(sum(first, weights, f.bits()+f.kept(), func(i int) int { return mid[3*(i*w+x)+c] }))
+			}
+		}
+	}
+	return dst
+}
+
+// resizeCase resizes with every level, and compares with the plain resize. The image ends where the test's memory does, and
+// nothing may be written behind the result.
+func resizeCase(t *testing.T, src []byte, srcW, srcH int, box Rect, w, h int, f Filter, flip bool) {
+	t.Helper()
+	want := append(plainResize(w, h, src, srcW, box, f, flip), 1, 2, 3)
+	defer func(l Level) { current = l }(current)
+	for _, current = range Levels() {
+		got := append(bytes.Repeat([]byte{77}, 3*w*h), 1, 2, 3)
+		Resize(got, w, h, src, srcW, box, f, flip, misaligned(ResizeScratch(box, w, h, f)))
+		if !bytes.Equal(got, want) {
+			t.Fatalf("level %v: filter %d, flip %v, %+v of %d x %d to %d x %d differs from the plain resize",
+				current, f, flip, box, srcW, srcH, w, h)
+		}
+	}
+}
+
+func TestResizeIsThePlainOne(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 300 {
+		srcW, srcH := 1+r.IntN(90), 1+r.IntN(90)
+		src := noise(srcW, srcH, r)
+		box := Rect{W: 1 + r.IntN(srcW), H: 1 + r.IntN(srcH)}
+		box.X, box.Y = r.IntN(srcW-box.W+1), r.IntN(srcH-box.H+1)
+		w, h := 1+r.IntN(60), 1+r.IntN(60)
+		switch i % 10 { // one direction alone, or none
+		case 0:
+			w = box.W
+		case 1:
+			h = box.H
+		case 2:
+			w, h = box.W, box.H
+		}
+		for _, f := range filters {
+			resizeCase(t, src, srcW, srcH, box, w, h, f, r.IntN(2) == 0)
+		}
+	}
+	long, wide := noise(2, 3000, r), noise(3000, 2, r)
+	for _, f := range filters {
+		resizeCase(t, long, 2, 3000, Rect{W: 2, H: 3000}, 20, 5, f, false)
+		resizeCase(t, wide, 3000, 2, Rect{W: 3000, H: 2}, 5, 20, f, true)
+	}
+}
+
+func FuzzResize(f *testing.F) {
+	f.Add(uint64(1), uint16(97), uint16(61), uint16(3), uint16(5), uint16(70), uint16(50), uint8(32), uint8(33), uint8(0), true)
+	f.Add(uint64(2), uint16(5), uint16(6), uint16(0), uint16(0), uint16(5), uint16(1), uint8(64), uint8(1), uint8(2), false)
+	f.Fuzz(func(t *testing.T, seed uint64, srcW, srcH, x, y, boxW, boxH uint16, w, h, filter uint8, flip bool) {
+		sw, sh := 1+int(srcW)%200, 1+int(srcH)%200
+		box := Rect{X: int(x) % sw, Y: int(y) % sh}
+		box.W, box.H = 1+int(boxW)%(sw-box.X), 1+int(boxH)%(sh-box.Y)
+		src := noise(sw, sh, rand.New(rand.NewPCG(seed, 0)))
+		resizeCase(t, src, sw, sh, box, 1+int(w)%100, 1+int(h)%100, filters[int(filter)%len(filters)], flip)
+	})
+}
+
+// Weights must sum to one exactly, or flat areas would change their level.
+func TestResizedFlatImagesStayFlat(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		for _, level := range []byte{0, 1, 127, 254, 255} {
+			for _, side := range []int{1, 2, 7, 33, 500} {
+				src := bytes.Repeat([]byte{level}, 3*side*side)
+				for _, f := range filters {
+					dst := make([]byte, 3*20*20)
+					box := Rect{W: side, H: side}
+					Resize(dst, 20, 20, src, side, box, f, false, misaligned(ResizeScratch(box, 20, 20, f)))
+					if bytes.Count(dst, []byte{level}) != len(dst) {
+						t.Errorf("filter %d from %d pixels: level %d does not stay", f, side, level)
+					}
+				}
+			}
+		}
+	})
+}
