@@ -1,10 +1,10 @@
 package stages
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"strings"
+	"image"
 
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages/internal/kernel"
@@ -26,16 +26,20 @@ var (
 	ErrTooLarge  = errors.New("the image has too many pixels")
 )
 
-// Decode turns the encoded image of a sample into 8-bit RGB pixels. It reads JPEG, PNG, WebP, GIF and TIFF, by libvips;
-// JPEG and PNG of at most 128 x 128 pixels by Go's standard library, which starts faster.
+// Decode turns the encoded image of a sample into 8-bit RGB pixels. It reads JPEG by libjpeg-turbo; PNG, WebP, GIF, TIFF and what is
+// unusual among JPEG by libvips; PNG of at most 128 x 128 pixels by Go's standard library, which starts faster. A program built
+// without cgo decodes everything in Go: several times slower, whole images only, no CMYK in TIFF.
 //
 //   - The EXIF orientation is applied, so that the image is seen upright.
-//   - Grey, palette, CMYK and 16-bit images become 8-bit RGB. Embedded colour profiles are used for CMYK only.
+//   - Grey, palette, CMYK and 16-bit images become 8-bit RGB. Embedded colour profiles are used for CMYK only, by libvips.
 //   - Transparent pixels are laid on white, which is what drawings and logos are made for.
 //   - Of an animation or a document of several pages, the first is taken.
 //
 // A damaged or truncated file is an error; see ErrTruncated and its neighbours. The size is checked against MaxPixels in the
 // header, before memory is taken for pixels.
+//
+// Where croppers follow, only the rectangle of a JPEG that they read is decoded (see pipeline.RegionDecoder). Damage behind its
+// last row is then not seen, which is why an ingest checks whole images, by Check. The views are the same either way.
 type Decode struct {
 	// MaxPixels is the largest width times height that is decoded, at most 500,000,000. Default DefaultMaxPixels.
 	MaxPixels int
@@ -47,16 +51,46 @@ func (d Decode) Apply(s *pipeline.Sample) error {
 	if err != nil {
 		return err
 	}
-	m, err := decode(s.Bytes, info)
+	return decode(s, info, image.Rect(0, 0, info.W, info.H))
+}
+
+// Size implements pipeline.RegionDecoder.
+func (d Decode) Size(s *pipeline.Sample) (w, h int, err error) {
+	info, err := probeWithin(s.Bytes, d.MaxPixels)
+	if err != nil {
+		return 0, 0, err
+	}
+	w, h = upright(info)
+	return w, h, nil
+}
+
+// ApplyRegion implements pipeline.RegionDecoder. The image has columns beside r of which the outermost are not those of the whole.
+func (d Decode) ApplyRegion(s *pipeline.Sample, r image.Rectangle) error {
+	info, err := probeWithin(s.Bytes, d.MaxPixels)
 	if err != nil {
 		return err
 	}
-	w, h := m.size()
-	m.writeTo(s.Next(w, h).Pix, s.Scratch(m.scratch()))
-	s.Swap()
 	if info.Orientation > 1 {
-		upW, upH := upright(info, w, h)
-		kernel.Orient(s.Next(upW, upH).Pix, s.Image.Pix, w, h, info.Orientation)
+		r = image.Rect(0, 0, info.W, info.H)
+	}
+	return decode(s, info, r)
+}
+
+// decode makes the region r of the stored image of s.Bytes, whose header says info, or all of it, the image of s, and turns it upright.
+func decode(s *pipeline.Sample, info probe.Info, r image.Rectangle) error {
+	if info.Format != "JPEG" || !decodeRegion(s, r) {
+		m, err := decodeWhole(s.Bytes, info)
+		if err != nil {
+			return err
+		}
+		if w, h := m.size(); w != info.W || h != info.H {
+			return fmt.Errorf("%w: the %s file says that it has %d x %d pixels, and decodes to %d x %d", ErrCorrupt, info.Format, info.W, info.H, w, h)
+		}
+		m.writeTo(s.Next(info.W, info.H).Pix, s.Scratch(m.scratch()))
+		s.Swap()
+	}
+	if info.Orientation > 1 {
+		kernel.Orient(s.Next(upright(info)).Pix, s.Image.Pix, info.W, info.H, info.Orientation)
 		s.Swap()
 	}
 	return nil
@@ -71,23 +105,8 @@ type picture interface {
 	scratch() int
 }
 
-// decode decodes b, whose header says info, without applying the orientation.
-func decode(b []byte, info probe.Info) (picture, error) {
-	m, err := decodeSmall(b, info)
-	if errors.Is(err, errNotSmall) {
-		return decodeVips(b, info)
-	}
-	return m, err
-}
-
 // Fingerprint implements pipeline.Fingerprinter: it names the decoders, another version of which may give other pixels.
-func (d Decode) Fingerprint() string { return vipsVersion() + ", " + goRelease() }
-
-// goRelease is the release of Go without its patch level, for example "go1.26": image/jpeg changes with releases only.
-func goRelease() string {
-	parts := strings.SplitN(runtime.Version(), ".", 3)
-	return strings.Join(parts[:min(2, len(parts))], ".")
-}
+func (d Decode) Fingerprint() string { return decoders() }
 
 // Shape implements pipeline.Shaper: the input must be encoded, the result has three channels and any size.
 func (d Decode) Shape(in pipeline.Shape) (pipeline.Shape, error) {
@@ -103,17 +122,12 @@ func (d Decode) Shape(in pipeline.Shape) (pipeline.Shape, error) {
 // Check decodes the image file b, keeps nothing, and returns the size that Decode would give it. It returns the error that
 // Decode would return. A maxPixels of 0 means DefaultMaxPixels. It is what an ingest asks of each image.
 func Check(b []byte, maxPixels int) (w, h int, err error) {
-	info, err := probeWithin(b, maxPixels)
-	if err != nil {
+	s := pipeline.NewSample(context.Background(), pipeline.Key{})
+	s.Bytes = b
+	if err := (Decode{MaxPixels: maxPixels}).Apply(s); err != nil {
 		return 0, 0, err
 	}
-	m, err := decode(b, info)
-	if err != nil {
-		return 0, 0, err
-	}
-	w, h = m.size()
-	w, h = upright(info, w, h)
-	return w, h, nil
+	return s.Image.W, s.Image.H, nil
 }
 
 // probeWithin reads the header of b and holds its size against the limit.
@@ -144,10 +158,10 @@ func pixelLimit(maxPixels int) (int, error) {
 	return maxPixels, nil
 }
 
-// upright returns the size of an image of w by h stored pixels once its orientation is applied.
-func upright(info probe.Info, w, h int) (int, int) {
+// upright returns the size of an image once its orientation is applied.
+func upright(info probe.Info) (w, h int) {
 	if info.Orientation >= 5 {
-		return h, w
+		return info.H, info.W
 	}
-	return w, h
+	return info.W, info.H
 }

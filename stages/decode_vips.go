@@ -1,8 +1,10 @@
+//go:build cgo
+
 package stages
 
 /*
-#cgo pkg-config: glib-2.0
-#include <glib.h>
+#cgo pkg-config: vips
+#include <vips/vips.h>
 
 static void drop(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data) {}
 
@@ -22,10 +24,11 @@ import (
 	"github.com/h2non/bimg"
 )
 
-// setupVips runs before the first image. It leaves libvips no cache, since no image is decoded twice in a row, and keeps its
-// warnings off the terminal: a quarter of ImageNet has metadata that it grumbles about, and what matters has been checked by
-// package probe. bimg has already told libvips to use one thread an image, unless VIPS_CONCURRENCY says otherwise.
+// setupVips runs before the first image. libvips gets one thread an image, whatever VIPS_CONCURRENCY says, since a worker has a core
+// to itself, and no cache, since no image is decoded twice in a row. Its warnings are kept off the terminal: a quarter of ImageNet
+// has metadata that it grumbles about, and what matters has been checked by package probe.
 var setupVips = sync.OnceFunc(func() {
+	C.vips_concurrency_set(1)
 	bimg.VipsCacheSetMax(0)
 	bimg.VipsCacheSetMaxMem(0)
 	C.silence()

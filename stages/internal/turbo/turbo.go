@@ -21,15 +21,15 @@ import (
 	"unsafe"
 )
 
-// Room is the length that the buffer of Decode must have for the region r: a little more than its pixels.
-func Room(r image.Rectangle) int {
-	const slack = 2*16 + 31 // the margin of decode.c, and what is left of r in the widest unit of four blocks
-	return 3 * (r.Dx() + slack) * r.Dy()
+// Room is the size of the largest image that Decode makes of the region r.
+func Room(r image.Rectangle) (w, h int) {
+	const slack = 2*16 + 31 // the margins of decode.c, and what is left of r in the widest unit, four blocks
+	return r.Dx() + slack, r.Dy()
 }
 
-// Decode decodes the region r of the JPEG b, or more, to the beginning of dst: RGB without padding, w*h*3 bytes. It returns
-// which region of the image that is; within r, the bytes are those of a decode of the whole image, beside it they may differ. The
-// EXIF orientation is not applied.
+// Decode decodes the region r of the JPEG b, or more, to the beginning of dst, which has 3*w*h bytes for the size that Room gives:
+// RGB, rows without padding. It returns which region of the image that is; within r, the bytes are those of a decode of the whole
+// image, beside it they may differ. The EXIF orientation is not applied.
 //
 // An error says why libjpeg-turbo did not decode the file, or not without a warning: then the content of dst is arbitrary. CMYK,
 // arithmetic coding and samples of 12 bits are such reasons. Damage behind the last row of r is not seen.

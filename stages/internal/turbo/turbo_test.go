@@ -69,13 +69,19 @@ func box(r *rand.Rand, n image.Point) image.Rectangle {
 	return image.Rect(x0, y0, x1, y1)
 }
 
+// room is the number of bytes that Decode needs.
+func room(r image.Rectangle) int {
+	w, h := Room(r)
+	return 3 * w * h
+}
+
 // decode is Decode into a buffer with a fence behind it.
 func decode(t testing.TB, b []byte, r image.Rectangle) (image.Rectangle, []byte) {
 	t.Helper()
 	const fence = 0xa5
-	room := Room(r)
-	dst := bytes.Repeat([]byte{fence}, room+64)
-	got, err := Decode(dst[:room], b, r)
+	n := room(r)
+	dst := bytes.Repeat([]byte{fence}, n+64)
+	got, err := Decode(dst[:n], b, r)
 	if err != nil {
 		t.Fatalf("%v: %v", r, err)
 	}
@@ -193,16 +199,16 @@ func TestDecodeRefuses(t *testing.T) {
 		room int
 		says string
 	}{
-		{"nothing", nil, all, Room(all), "mpty"},
-		{"text", []byte("no image at all"), all, Room(all), "Not a JPEG file"},
-		{"the half of a file", colour[:len(colour)/2], all, Room(all), "remature end"},
-		{"damage", damaged, all, Room(all), "orrupt JPEG data"},
-		{"arithmetic coding", arithmetic, all, Room(all), "Huffman"},
-		{"CMYK", cmyk, all, Room(all), "three components"},
-		{"a part of a progressive file that lacks scans", unrefined, image.Rect(0, 0, 64, 47), Room(all), "only the whole image"},
-		{"a region outside", colour, image.Rect(0, 0, 65, 48), Room(all), "does not lie in the image"},
-		{"a region above", colour, image.Rect(0, -1, 1, 1), Room(all), "does not lie in the image"},
-		{"an empty region", colour, image.Rect(3, 3, 3, 5), Room(all), "does not lie in the image"},
+		{"nothing", nil, all, room(all), "mpty"},
+		{"text", []byte("no image at all"), all, room(all), "Not a JPEG file"},
+		{"the half of a file", colour[:len(colour)/2], all, room(all), "remature end"},
+		{"damage", damaged, all, room(all), "orrupt JPEG data"},
+		{"arithmetic coding", arithmetic, all, room(all), "Huffman"},
+		{"CMYK", cmyk, all, room(all), "three components"},
+		{"a part of a progressive file that lacks scans", unrefined, image.Rect(0, 0, 64, 47), room(all), "only the whole image"},
+		{"a region outside", colour, image.Rect(0, 0, 65, 48), room(all), "does not lie in the image"},
+		{"a region above", colour, image.Rect(0, -1, 1, 1), room(all), "does not lie in the image"},
+		{"an empty region", colour, image.Rect(3, 3, 3, 5), room(all), "does not lie in the image"},
 		{"no room", colour, all, 3*64*48 - 1, "no room"},
 	} {
 		dst := make([]byte, c.room)
@@ -239,7 +245,7 @@ func TestManyScansAreRefused(t *testing.T) {
 	}
 	b = append(b, 0xff, 0xd9)
 	all := image.Rectangle{Max: n}
-	if _, err := Decode(make([]byte, Room(all)), b, all); err == nil {
+	if _, err := Decode(make([]byte, room(all)), b, all); err == nil {
 		t.Error("130 scans pass")
 	}
 }
@@ -259,7 +265,7 @@ func TestConcurrentCalls(t *testing.T) {
 			r := rand.New(rand.NewPCG(8, uint64(i)))
 			for range 100 {
 				want := box(r, n)
-				dst := make([]byte, Room(want))
+				dst := make([]byte, room(want))
 				at, err := Decode(dst, b, want)
 				if err != nil || !sameWithin(want, at, dst, whole, n.X) {
 					t.Errorf("%v: other pixels than alone, or %v", want, err)
@@ -281,7 +287,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	n := image.Pt(130, 110)
 	b := turbotest.Encode(noise(r, n, 3), n.X, n.Y, turbotest.Options{Components: 3, Sampling: samplings["4:2:0"], Quality: 90})
 	want := image.Rect(20, 20, 60, 60)
-	dst := make([]byte, Room(want))
+	dst := make([]byte, room(want))
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := Decode(dst, b, want); err != nil {
 			t.Fatal(err)
@@ -309,10 +315,10 @@ func FuzzDecode(f *testing.F) {
 		if want.Dx()*want.Dy() > 1<<20 {
 			return
 		}
-		room := Room(want)
-		dst := bytes.Repeat([]byte{0xa5}, room+64)
-		at, err := Decode(dst[:room], b, want)
-		if bytes.Count(dst[room:], []byte{0xa5}) != 64 {
+		n := room(want)
+		dst := bytes.Repeat([]byte{0xa5}, n+64)
+		at, err := Decode(dst[:n], b, want)
+		if bytes.Count(dst[n:], []byte{0xa5}) != 64 {
 			t.Fatal("bytes written behind the buffer")
 		}
 		if err == nil && !want.In(at) {
