@@ -62,7 +62,7 @@ func Colour(pix []byte, ops []ColourOp) {
 type colourStep struct {
 	kind   stepKind
 	factor int32
-	shift  int32
+	shift  uint32
 	add    [3]int32
 	sum    [3]uint64 // where the kinds that sum leave their result
 }
@@ -118,16 +118,16 @@ func (op ColourOp) contrast(sums [3]uint64, pixels int) colourStep {
 	}
 	s := colourStep{kind: stepAffine}
 	s.factor, s.shift = fixed(op.Factor)
+	n := int64(pixels) << 9
 	for c, sum := range sums {
-		// (1 - Factor) * mean, rounded up where the product is rounded down, so that a channel at its mean stays there.
-		rest := (int64(s.factor) - 1<<(9+s.shift)) * int64(sum)
-		s.add[c] = op.half(s.shift) - int32(floorDiv(rest, int64(pixels)<<9))
+		rest := (1<<(9+s.shift) - int64(s.factor)) * int64(sum) // n * (1 - Factor) * mean
+		s.add[c] = op.half(s.shift) + int32(floorDiv(rest+n/2, n))
 	}
 	return s
 }
 
 // half is what makes the shift that follows round to the nearest number, if the operation shall.
-func (op ColourOp) half(shift int32) int32 {
+func (op ColourOp) half(shift uint32) int32 {
 	if op.Round {
 		return 1 << shift >> 1
 	}
@@ -143,7 +143,7 @@ const (
 
 // fixed returns factor times 1<<(9+shift) as a number of 15 bits, rounded up: products that are whole numbers, such as
 // 1.2 * 10, must not fall to the number below.
-func fixed(factor float64) (f, shift int32) {
+func fixed(factor float64) (f int32, shift uint32) {
 	factor = min(max(factor, 0), maxFactor)
 	shift = productBits
 	for ; factor >= 2 && shift > 2; factor /= 2 {

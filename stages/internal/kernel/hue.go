@@ -25,14 +25,17 @@ func (s *colourStep) turnHue(pix []byte) {
 		}
 		h = h<<hueBits + d*int(s.factor)>>(turnBits-hueBits)
 		hi, d = hi<<hueBits, d<<hueBits
-		for c, at := range [3]int{0, 2 * d, -2 * d} {
-			away := abs(h - at)
-			away = min(away, abs(away-6*d))
-			v := hi - min(max(away-d, 0), d)
-			// torchvision goes from [0, 1] back to 8 bits by 255.999 and drops the fraction: v>>8 is what that adds.
-			p[c] = byte((v + v>>s.shift + int(s.add[0])) >> hueBits)
-		}
+		p[0], p[1], p[2] = s.channel(hi, d, h), s.channel(hi, d, h-2*d), s.channel(hi, d, h+2*d)
 	}
+}
+
+// channel returns the level of the channel that the hue is away from.
+func (s *colourStep) channel(hi, d, away int) byte {
+	away = abs(away)
+	away = min(away, abs(away-6*d))
+	v := hi - min(max(away-d, 0), d)
+	// torchvision goes from [0, 1] back to 8 bits by 255.999 and drops the fraction: v>>8 is what that adds.
+	return byte((v + v>>s.shift + int(s.add[0])) >> hueBits)
 }
 
 // saturate multiplies the distance of each channel to the largest one, hi, by the factor, or by what makes the smallest one 0
