@@ -8,7 +8,8 @@ import (
 	"github.com/goclr/goclr/stages/internal/kernel"
 )
 
-// GaussianBlur blurs the image with probability P. The borders are reflected, as in torchvision.
+// GaussianBlur blurs the image with probability P. It draws a standard deviation for every view of every image; the reference code
+// draws one for all the images of a batch on an accelerator, where it blurs.
 type GaussianBlur struct {
 	// P is the probability, in (0, 1]. Required; the paper uses 0.5 (appendix A).
 	P float64
@@ -17,6 +18,9 @@ type GaussianBlur struct {
 	// Kernel is the width of the kernel in pixels, odd. Default a tenth of the image's height, as in the reference code:
 	// 2*(H/10/2)+1, which is 23 for 224 pixels; below 20 pixels that is 1, too narrow to blur, and an error.
 	Kernel int
+	// Style is what lies beyond the borders: the image reflected, as in torchvision, the default, or black, as in TensorFlow, where
+	// the blurred image darkens towards its borders.
+	Style Style
 }
 
 func (g GaussianBlur) sigma() [2]float64 {

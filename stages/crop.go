@@ -3,16 +3,13 @@ package stages
 import (
 	"fmt"
 	"image"
-	"math"
 	"math/rand/v2"
 
 	"github.com/goclr/goclr/pipeline"
-	"github.com/goclr/goclr/stages/internal/exact"
 )
 
 // RandomResizedCrop cuts out a random part of the image and resizes it to a square: the augmentation that SimCLR depends on
-// most (section 3). As in torchvision, the area is uniform in Scale, the aspect ratio log-uniform in Ratio and the place
-// uniform; after 10 draws that do not fit in the image, the largest central part whose ratio is allowed is taken.
+// most (section 3).
 type RandomResizedCrop struct {
 	// Size is the side of the result in pixels. Required.
 	Size int
@@ -20,12 +17,18 @@ type RandomResizedCrop struct {
 	Scale [2]float64
 	// Ratio bounds the part's width over height. Default (3/4, 4/3), as in the paper (appendix A).
 	Ratio [2]float64
-	// Interpolation resamples the part. Default Bilinear, as in torchvision; the reference code of SimCLR uses Bicubic.
+	// Interpolation resamples the part. Default Bilinear, as in torchvision; the reference code of SimCLR uses BicubicTensorFlow.
 	Interpolation Interpolation
+	// Style is how the part is drawn.
+	//
+	// Torchvision, the default: the area is uniform in Scale, the aspect ratio log-uniform in Ratio and the place uniform; after 10
+	// draws that do not fit in the image, it is the largest central part of an allowed ratio.
+	//
+	// TensorFlow: the ratio is uniform in Ratio, then the height uniform between those that Scale allows, so large parts are rarer;
+	// parts of less than a tenth of the image are drawn anew, whatever Scale; the last row and column are in no part but the
+	// widest and highest; after 100 draws, it is the whole image.
+	Style Style
 }
-
-// cropAttempts is torchvision's number of draws before the central crop.
-const cropAttempts = 10
 
 func (c RandomResizedCrop) scale() [2]float64 {
 	if c.Scale == [2]float64{} {
@@ -41,35 +44,17 @@ func (c RandomResizedCrop) ratio() [2]float64 {
 	return c.Ratio
 }
 
-// draw returns a random part of an image of w by h pixels.
-func (c RandomResizedCrop) draw(r *rand.Rand, w, h int) image.Rectangle {
-	scale, ratio := c.scale(), c.ratio()
-	area := float64(w * h)
-	logLo, logHi := exact.Log(ratio[0]), exact.Log(ratio[1])
-	for range cropAttempts {
-		a := float64(area * uniform(r, scale[0], scale[1]))
-		aspect := exact.Exp(uniform(r, logLo, logHi))
-		cw, ch := int(math.RoundToEven(math.Sqrt(a*aspect))), int(math.RoundToEven(math.Sqrt(a/aspect)))
-		if 0 < cw && cw <= w && 0 < ch && ch <= h {
-			y, x := r.IntN(h-ch+1), r.IntN(w-cw+1)
-			return rect(x, y, cw, ch)
-		}
-	}
-	cw, ch := w, h
-	switch whole := float64(w) / float64(h); {
-	case whole < ratio[0]:
-		ch = min(h, max(1, int(math.RoundToEven(float64(w)/ratio[0]))))
-	case whole > ratio[1]:
-		cw = min(w, max(1, int(math.RoundToEven(float64(h)*ratio[1]))))
-	}
-	return rect((w-cw)/2, (h-ch)/2, cw, ch)
-}
-
 // Params implements pipeline.Drawer: "x", "y", "w" and "h" of the part, in pixels.
 func (c RandomResizedCrop) Params() []string { return boxParams }
 
 // Draw implements pipeline.Drawer.
-func (c RandomResizedCrop) Draw(r *rand.Rand, w, h int, p []float64) { putBox(p, c.draw(r, w, h)) }
+func (c RandomResizedCrop) Draw(r *rand.Rand, w, h int, p []float64) {
+	sample := sampleTorchvision
+	if c.Style == TensorFlow {
+		sample = sampleTensorFlow
+	}
+	putBox(p, sample(r, w, h, c.scale(), c.ratio()))
+}
 
 // Part implements pipeline.Cropper.
 func (c RandomResizedCrop) Part(p []float64) image.Rectangle { return box(p) }
@@ -79,18 +64,25 @@ func (c RandomResizedCrop) Apply(s *pipeline.Sample) error { return apply(c, s) 
 
 // ApplyWith implements pipeline.Drawer.
 func (c RandomResizedCrop) ApplyWith(s *pipeline.Sample, p []float64) error {
-	return resize(s, box(p), c.Size, c.Interpolation)
+	return resize(s, box(p), c.Size, c.Interpolation, false)
+}
+
+// Fuse implements pipeline.Fuser: it takes in a Flip right behind it.
+func (c RandomResizedCrop) Fuse(next []pipeline.Drawer) (n int, applyWith func(s *pipeline.Sample, p []float64) error) {
+	return fuseFlip(next, c.Size, c.Interpolation)
 }
 
 // Shape implements pipeline.Shaper: the result is Size by Size.
 func (c RandomResizedCrop) Shape(in pipeline.Shape) (pipeline.Shape, error) {
 	const name = "RandomResizedCrop"
-	scale, ratio := c.scale(), c.ratio()
-	switch {
-	case !(0 < scale[0] && scale[0] <= scale[1] && scale[1] <= 1):
-		return in, fmt.Errorf("stages.%s: Scale is %v, want 0 < low <= high <= 1", name, scale)
-	case !(0 < ratio[0] && ratio[0] <= ratio[1] && ratio[1] <= 100):
-		return in, fmt.Errorf("stages.%s: Ratio is %v, want 0 < low <= high <= 100", name, ratio)
+	if err := needScale(name, c.scale()); err != nil {
+		return in, err
+	}
+	if r := c.ratio(); !(0 < r[0] && r[0] <= r[1] && r[1] <= 100) {
+		return in, fmt.Errorf("stages.%s: Ratio is %v, want 0 < low <= high <= 100", name, r)
+	}
+	if err := needStyle(name, c.Style); err != nil {
+		return in, err
 	}
 	return squareShape(name, in, c.Size, c.Interpolation)
 }

@@ -66,6 +66,14 @@ func needP(stage string, p float64) error {
 	return nil
 }
 
+// needScale checks bounds on a share of the image's area.
+func needScale(stage string, s [2]float64) error {
+	if !(0 < s[0] && s[0] <= s[1] && s[1] <= 1) {
+		return fmt.Errorf("stages.%s: Scale is %v, want 0 < low <= high <= 1", stage, s)
+	}
+	return nil
+}
+
 // needSize checks the side of a square result.
 func needSize(stage string, size int) error {
 	if size < 1 || size > maxSize {

@@ -54,6 +54,13 @@ func drawn(d pipeline.Drawer, k pipeline.Key, w, h int) map[string]float64 {
 	return named
 }
 
+// drawnBox returns the part that a stage draws of an image of w by h pixels.
+func drawnBox(d pipeline.Cropper, k pipeline.Key, w, h int) image.Rectangle {
+	p := make([]float64, len(d.Params()))
+	d.Draw(k.Rand(), w, h, p)
+	return d.Part(p)
+}
+
 func TestProbabilities(t *testing.T) {
 	const n = 20000
 	for _, p := range []float64{0.2, 0.5, 0.8, 1} {
@@ -108,7 +115,7 @@ func TestCropDistribution(t *testing.T) {
 	c := RandomResizedCrop{Size: 32, Scale: [2]float64{0.1, 0.5}}
 	var area, logRatio, left, top []float64
 	draws("crop", n, func(k pipeline.Key) {
-		b := c.draw(k.Rand(), w, h)
+		b := drawnBox(c, k, w, h)
 		if b.Empty() || !b.In(image.Rect(0, 0, w, h)) {
 			t.Fatalf("%v reaches out of %d x %d", b, w, h)
 		}
@@ -126,7 +133,7 @@ func TestCropDistribution(t *testing.T) {
 func TestCropDefaults(t *testing.T) {
 	smallest, largest := 1.0, 0.0
 	draws("crop", 20000, func(k pipeline.Key) {
-		b := RandomResizedCrop{Size: 32}.draw(k.Rand(), 640, 640)
+		b := drawnBox(RandomResizedCrop{Size: 32}, k, 640, 640)
 		share := float64(b.Dx()*b.Dy()) / (640 * 640)
 		smallest, largest = min(smallest, share), max(largest, share)
 	})
@@ -147,7 +154,7 @@ func TestCropFallback(t *testing.T) {
 		{w: 1, h: 1, x: 0, y: 0, cw: 1, ch: 1, lo: 3. / 4, hi: 4. / 3, sc: 0.08, sd: 0.1},
 	} {
 		crop := RandomResizedCrop{Size: 8, Scale: [2]float64{c.sc, c.sd}, Ratio: [2]float64{c.lo, c.hi}}
-		b := crop.draw(pipeline.Key{Seed: 1}.Rand(), c.w, c.h)
+		b := drawnBox(crop, pipeline.Key{Seed: 1}, c.w, c.h)
 		if b != rect(c.x, c.y, c.cw, c.ch) {
 			t.Errorf("%d x %d: %v, want %d x %d at (%d, %d)", c.w, c.h, b, c.cw, c.ch, c.x, c.y)
 		}

@@ -128,7 +128,7 @@ func TestAgreesWithTorchvision(t *testing.T) {
 			switch c.Kind {
 			case "resize":
 				by := map[string]Interpolation{"bilinear": Bilinear, "bicubic": Bicubic}[c.Filter]
-				if err := resize(s, rect(c.Box[0], c.Box[1], c.Box[2], c.Box[3]), c.Size, by); err != nil {
+				if err := resize(s, rect(c.Box[0], c.Box[1], c.Box[2], c.Box[3]), c.Size, by, false); err != nil {
 					t.Fatal(err)
 				}
 			case "flip":

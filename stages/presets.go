@@ -1,6 +1,10 @@
 package stages
 
-import "github.com/goclr/goclr/pipeline"
+import (
+	"fmt"
+
+	"github.com/goclr/goclr/pipeline"
+)
 
 // smallImage is the side in pixels up to which images are treated as CIFAR's are: no blur, and no crop in evaluation.
 const smallImage = 64
@@ -14,19 +18,55 @@ const smallImage = 64
 //
 //	pipeline.New(source, options, stages.Decode{}, pipeline.Pair(stages.SimCLR(224, 1)...))
 func SimCLR(size int, strength float64) []pipeline.Stage {
-	chain := []pipeline.Stage{RandomResizedCrop{Size: size}, Flip{P: 0.5}}
+	return simCLR(size, strength, Torchvision, false)
+}
+
+// Preset is the chain of a name that makes one view, for a flag:
+//
+//	torchvision  SimCLR: the transforms of torchvision, as most implementations use them
+//	simclr-v1    the reference code (data_util.py of google-research/simclr) with impl='simclrv1'
+//	simclr-v2    the same with impl='simclrv2', its default
+//
+// The two of the reference code draw the crop otherwise (Style), resize without antialiasing, take contrast about the mean of each
+// channel and saturation from the HSV model, and blur towards black at the borders. They differ in brightness: v1 adds, v2
+// multiplies. The reference code computes in floating point throughout; here each stage rounds to 8 bits.
+//
+// A strength that the preset cannot have, or a name that there is not, is an error.
+func Preset(name string, size int, strength float64) ([]pipeline.Stage, error) {
+	most, style := 1.25, TensorFlow
+	switch name {
+	case "torchvision":
+		most, style = 2.5, Torchvision
+	case "simclr-v1", "simclr-v2":
+	default:
+		return nil, fmt.Errorf("there is no preset %q: want torchvision, simclr-v1 or simclr-v2", name)
+	}
+	if !(0 <= strength && strength <= most) {
+		return nil, fmt.Errorf("the strength of the colour jitter is %g: want 0 to %g for the preset %s", strength, most, name)
+	}
+	return simCLR(size, strength, style, name == "simclr-v1"), nil
+}
+
+func simCLR(size int, strength float64, style Style, addBrightness bool) []pipeline.Stage {
+	crop := RandomResizedCrop{Size: size, Style: style}
+	if style == TensorFlow {
+		crop.Interpolation = BicubicTensorFlow
+	}
+	chain := []pipeline.Stage{crop, Flip{P: 0.5}}
 	if strength != 0 {
 		chain = append(chain, ColorJitter{
-			P:          0.8,
-			Brightness: 0.8 * strength,
-			Contrast:   0.8 * strength,
-			Saturation: 0.8 * strength,
-			Hue:        0.2 * strength,
+			P:             0.8,
+			Brightness:    0.8 * strength,
+			Contrast:      0.8 * strength,
+			Saturation:    0.8 * strength,
+			Hue:           0.2 * strength,
+			AddBrightness: addBrightness,
+			Style:         style,
 		})
 	}
-	chain = append(chain, Grayscale{P: 0.2})
+	chain = append(chain, Grayscale{P: 0.2, Style: style})
 	if size > smallImage {
-		chain = append(chain, GaussianBlur{P: 0.5})
+		chain = append(chain, GaussianBlur{P: 0.5, Style: style})
 	}
 	return chain
 }

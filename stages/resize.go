@@ -10,31 +10,33 @@ import (
 	"github.com/goclr/goclr/stages/internal/kernel"
 )
 
-// Interpolation is how a resize weighs source pixels. Both kinds are antialiased: the filter widens as the image shrinks.
+// Interpolation is how a resize weighs source pixels.
 type Interpolation int
 
-// The interpolations, as Pillow and torchvision define them.
+// The interpolations. The first two are those of Pillow and torchvision, and antialiased: the filter widens as the image shrinks.
 const (
 	Bilinear Interpolation = iota
 	Bicubic
+
+	// BicubicTensorFlow is tf.image.resize_bicubic of TensorFlow 1, which the reference code of SimCLR calls. It takes 4 by 4
+	// pixels, however much lies between two places, and moves the image by up to half a pixel of the source.
+	BicubicTensorFlow
 )
 
-// String returns "bilinear" or "bicubic".
+// filters are the interpolations in the kernels' words.
+var filters = [...]kernel.Filter{Bilinear: kernel.Bilinear, Bicubic: kernel.Bicubic, BicubicTensorFlow: kernel.BicubicTF1}
+
+// String returns for example "bicubic".
 func (i Interpolation) String() string {
 	switch i {
 	case Bilinear:
 		return "bilinear"
 	case Bicubic:
 		return "bicubic"
+	case BicubicTensorFlow:
+		return "bicubic of TensorFlow 1"
 	}
 	return fmt.Sprintf("Interpolation(%d)", int(i))
-}
-
-func (i Interpolation) filter() kernel.Filter {
-	if i == Bicubic {
-		return kernel.Bicubic
-	}
-	return kernel.Bilinear
 }
 
 // Resize resizes the whole image to a square, changing its aspect ratio if need be.
@@ -59,7 +61,12 @@ func (z Resize) Apply(s *pipeline.Sample) error { return apply(z, s) }
 
 // ApplyWith implements pipeline.Drawer.
 func (z Resize) ApplyWith(s *pipeline.Sample, p []float64) error {
-	return resize(s, box(p), z.Size, z.Interpolation)
+	return resize(s, box(p), z.Size, z.Interpolation, false)
+}
+
+// Fuse implements pipeline.Fuser: it takes in a Flip right behind it.
+func (z Resize) Fuse(next []pipeline.Drawer) (n int, applyWith func(s *pipeline.Sample, p []float64) error) {
+	return fuseFlip(next, z.Size, z.Interpolation)
 }
 
 // Shape implements pipeline.Shaper: the result is Size by Size.
@@ -102,7 +109,12 @@ func (c CenterCrop) Apply(s *pipeline.Sample) error { return apply(c, s) }
 
 // ApplyWith implements pipeline.Drawer.
 func (c CenterCrop) ApplyWith(s *pipeline.Sample, p []float64) error {
-	return resize(s, box(p), c.Size, c.Interpolation)
+	return resize(s, box(p), c.Size, c.Interpolation, false)
+}
+
+// Fuse implements pipeline.Fuser: it takes in a Flip right behind it.
+func (c CenterCrop) Fuse(next []pipeline.Drawer) (n int, applyWith func(s *pipeline.Sample, p []float64) error) {
+	return fuseFlip(next, c.Size, c.Interpolation)
 }
 
 // Shape implements pipeline.Shaper: the result is Size by Size.
@@ -113,23 +125,30 @@ func (c CenterCrop) Shape(in pipeline.Shape) (pipeline.Shape, error) {
 	return squareShape("CenterCrop", in, c.Size, c.Interpolation)
 }
 
-// resize makes the part of the whole image the image, size by size pixels.
-func resize(s *pipeline.Sample, part image.Rectangle, size int, by Interpolation) error {
-	if err := needPixels(s); err != nil {
+// resize makes the part of the whole image the image, size by size pixels, mirrored if flip.
+func resize(s *pipeline.Sample, part image.Rectangle, size int, by Interpolation, flip bool) error {
+	from, err := partOf(s, part)
+	if err != nil {
 		return err
 	}
-	m := &s.Image
-	here := part.Sub(m.Origin)
-	if here.Empty() || !here.In(image.Rect(0, 0, m.W, m.H)) {
-		return fmt.Errorf("the part %v is not in the image, which has the pixels %v: parameters are for the image they were drawn for",
-			part, image.Rect(0, 0, m.W, m.H).Add(m.Origin))
-	}
-	from := kernel.Rect{X: here.Min.X, Y: here.Min.Y, W: here.Dx(), H: here.Dy()}
-	f := by.filter()
+	f := filters[by]
 	next := s.Next(size, size)
-	kernel.Resize(next.Pix, size, size, m.Pix, m.W, from, f, s.Scratch(kernel.ResizeScratch(from, size, size, f)))
+	kernel.Resize(next.Pix, size, size, s.Image.Pix, s.Image.W, from, f, false, s.Scratch(kernel.ResizeScratch(from, size, size, f)))
 	s.Swap()
 	return nil
+}
+
+// fuseFlip is Fuse of a stage that resizes the part which its parameters are: a mirrored resize costs no more than another.
+func fuseFlip(next []pipeline.Drawer, size int, by Interpolation) (n int, applyWith func(s *pipeline.Sample, p []float64) error) {
+	if len(next) == 0 {
+		return 0, nil
+	}
+	if _, ok := next[0].(Flip); !ok {
+		return 0, nil
+	}
+	return 1, func(s *pipeline.Sample, p []float64) error {
+		return resize(s, box(p), size, by, p[len(boxParams)] == yes)
+	}
 }
 
 // squareShape is the shape after a stage that resizes to a square.
@@ -140,8 +159,8 @@ func squareShape(stage string, in pipeline.Shape, size int, by Interpolation) (p
 	if err := needSize(stage, size); err != nil {
 		return in, err
 	}
-	if by != Bilinear && by != Bicubic {
-		return in, fmt.Errorf("stages.%s: Interpolation is %v, want Bilinear or Bicubic", stage, by)
+	if by < 0 || int(by) >= len(filters) {
+		return in, fmt.Errorf("stages.%s: Interpolation is %v, want Bilinear, Bicubic or BicubicTensorFlow", stage, by)
 	}
 	return pipeline.Shape{H: size, W: size, C: in.C}, nil
 }
