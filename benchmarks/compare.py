@@ -1,10 +1,11 @@
-"""Runs benchmark programs in turn, again and again, and prints a table of medians: run_datapath.sh and run_step.sh call it.
+"""Runs benchmark programs in turn, again and again, and prints a table of medians: run_peers.sh and run_step.sh call it.
 
-    python3 compare.py --rounds 3 --units images/s images/cpu-s --commands SHOWN::COMMAND ...
+    python3 compare.py --rounds 3 --units images/s images/cpu-s --over goclr --commands SHOWN::COMMAND ...
 
-Each command prints lines in the format of Go's benchmarks, BenchmarkKind/case/subject N ... VALUE UNIT. Running the programs
-in turn spreads whatever else the machine does over all of them. Ratios are over the first subject of the case. On a busy
-machine the units of CPU time are the steadier ones: time that other programs took does not count in them.
+Each command prints lines in the format of Go's benchmarks, BenchmarkKind/case/subject-CORES N ... VALUE UNIT, where -1 is left
+out. Running the programs in turn spreads whatever else the machine does over all of them. Ratios are of medians: over the subjects
+of --over in the same case and, with --cores, on as many cores; and over the same subject on one core. On a busy machine the units of CPU time are the
+steadier ones: time that other programs took does not count in them.
 """
 
 import argparse
@@ -15,7 +16,9 @@ import statistics
 import subprocess
 import sys
 
-LINE = re.compile(r"^Benchmark\w+/(?P<case>\S+)/(?P<subject>\S+?)(?:-\d+)?\s+\d+\s")
+QUIET = 0.5  # the load average up to which a machine counts as quiet
+PEAK = "peak RSS, MiB"
+LINE = re.compile(r"^Benchmark\w+/(?P<case>\S+)/(?P<subject>\S+?)(?:-(?P<cores>\d+))?\s+\d+\s")
 
 
 def run(command):
@@ -28,17 +31,17 @@ def run(command):
     return output, usage.ru_maxrss / 1024
 
 
-def parse(output, units):
-    """Yields ((case, subject), values) for each line of a benchmark that has all units."""
+def parse(output, cores):
+    """Yields the key of a row, (case, subject) or, with cores, (case, subject, cores), and the values by unit, for each benchmark."""
     for line in output.splitlines():
-        match = LINE.match(line)
-        values = [re.search(rf"\s([0-9.]+) {re.escape(unit)}(?:\s|$)", line) for unit in units]
-        if match and all(values):
-            yield (match["case"], match["subject"]), [float(v[1]) for v in values]
+        if match := LINE.match(line):
+            key = (match["case"], match["subject"])
+            values = {unit: float(value) for value, unit in re.findall(r"([0-9.e+-]+) (\S+)", line[match.end():])}
+            yield key + (int(match["cores"] or 1),) if cores else key, values
 
 
 def number(x):
-    return f"{x:,.0f}" if x >= 1000 else f"{x:.4g}"
+    return f"{x:,.0f}" if x >= 1000 else f"{x:.3g}" if x < 100 else f"{x:.4g}"
 
 
 def machine():
@@ -50,43 +53,72 @@ def machine():
     return f"{cpu}, {os.cpu_count()} cores; {system}, Linux {os.uname().release}"
 
 
+def print_table(titles, rows):
+    """Prints a table in Markdown, text to the left and numbers to the right."""
+    print("| " + " | ".join(titles) + " |")
+    print("|" + "".join("---|" if t in ("case", "subject", "command") else "--:|" for t in titles))
+    for row in rows:
+        print("| " + " | ".join("" if v is None else v if isinstance(v, str) else number(v) for v in row) + " |")
+
+
+def print_results(rows, args):
+    """Prints medians, ranges and ratios, and means of the further units."""
+    titles = ["case", "subject", *(["cores"] if args.cores else [])]
+    for unit in args.units:
+        titles += [f"{unit}, median", "lowest to highest", *(f"/ {subject}" for subject in args.over)]
+        if args.cores:
+            titles.append("/ one core")
+    medians = {key: {u: statistics.median(r[u] for r in rounds) for u in args.units} for key, (_, rounds) in rows.items()}
+    cells = []
+    for key, (shown, rounds) in rows.items():
+        row = [*key]
+        for unit in args.units:
+            series, median = [r[unit] for r in rounds], medians[key][unit]
+            row += [median, f"{number(min(series))} to {number(max(series))}"]
+            bases = [(key[0], subject, *key[2:]) for subject in args.over] + [(*key[:2], 1)] * args.cores
+            row += [ratio(median, medians.get(base, {}).get(unit)) for base in bases]
+        row += [statistics.mean(r[u] for r in rounds) if all(u in r for r in rounds) else None for u in args.shares]
+        cells.append([*row, round(max(r[PEAK] for r in rounds)), f"`{shown}`"])
+    print_table([*titles, *args.shares, PEAK, "command"], cells)
+
+
+def ratio(value, base):
+    return value / base if base else None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--units", nargs="+", required=True)
+    parser.add_argument("--over", nargs="+", required=True, metavar="SUBJECT", help="what the ratios are over")
+    parser.add_argument("--cores", action="store_true", help="CORES make another row, which is compared with one core")
+    parser.add_argument("--shares", nargs="+", default=[], metavar="UNIT", help="further units, of which not every subject has a value")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--load", type=float, default=os.getloadavg()[0], help="the load average before anything was built")
     parser.add_argument("--versions", default="")
     parser.add_argument("--commands", nargs="+", metavar="SHOWN::COMMAND", help="what the table shows, and what is run")
     args = parser.parse_args()
 
-    rows = {}  # by case and subject: what is shown, and of each round the values and the memory
-    load = [os.getloadavg()[0]]
+    if args.load > QUIET:
+        print(f"warning: the load average is {args.load} before the start: other programs are running", file=sys.stderr)
+    load = []
+    rows = {}  # by case, subject and cores: what is shown, and of each round the values and the memory
     for i in range(args.rounds):
         for pair in args.commands:
             shown, command = pair.split("::")
             output, peak = run(command)
             load.append(os.getloadavg()[0])
-            found = list(parse(output, args.units))
+            found = [(key, values) for key, values in parse(output, args.cores) if all(u in values for u in args.units)]
             if not found:
                 sys.exit(f"{command}: printed no {' and '.join(args.units)}\n{output}")
             for key, values in found:
-                measured = ", ".join(f"{number(v)} {u}" for v, u in zip(values, args.units))
-                print(f"round {i + 1} of {args.rounds}: {key[0]} {key[1]}: {measured}", file=sys.stderr)
-                rows.setdefault(key, (shown, []))[1].append([*values, peak])
+                measured = ", ".join(f"{number(values[u])} {u}" for u in args.units)
+                print(f"round {i + 1} of {args.rounds}: {' '.join(map(str, key))}: {measured}", file=sys.stderr)
+                rows.setdefault(key, (shown, []))[1].append(values | {PEAK: peak})
 
     print(f"Machine: {machine()}.\n\nVersions: {args.versions}.\n")
-    print(f"Rounds: {args.rounds}, in turn. Load average meanwhile: {min(load):.1f} to {max(load):.1f}.\n")
-    columns = "".join(f" {u}, median | lowest to highest | ratio |" for u in args.units)
-    print(f"| case | subject |{columns} peak RSS, MiB | command |")
-    print("|---|---|" + "--:|--:|--:|" * len(args.units) + "--:|---|")
-    for case in dict.fromkeys(case for case, _ in rows):
-        base = None
-        for (_, subject), (shown, rounds) in ((k, r) for k, r in rows.items() if k[0] == case):
-            *series, peaks = zip(*rounds)
-            medians = [statistics.median(s) for s in series]
-            base = base or medians
-            cells = "".join(f" {number(m)} | {number(min(s))} to {number(max(s))} | {m / b:.3g} |"
-                            for m, s, b in zip(medians, series, base))
-            print(f"| {case} | {subject} |{cells} {max(peaks):.0f} | `{shown}` |")
+    busy = f", NOT QUIET: above {QUIET}" if args.load > QUIET else ""
+    print(f"Rounds: {args.rounds}, in turn. Load average before: {args.load}{busy}; meanwhile: {min(load):.1f} to {max(load):.1f}.\n")
+    print_results(rows, args)
 
 
 if __name__ == "__main__":

@@ -25,4 +25,4 @@ done
 versions="$(go version | cut -d ' ' -f 3), ONNX Runtime $(sed -n 's/^const LibraryVersion = "\(.*\)"/\1/p' ../backends/onnx/library.go), $($python -c '
 import platform, torch
 print("Python", platform.python_version() + ", PyTorch", torch.__version__)')"
-python3 compare.py --units ms/step cpu-ms/step --rounds "$rounds" --versions "$versions" --commands "$@"
+python3 compare.py --units ms/step cpu-ms/step --over goclr-onnx --rounds "$rounds" --versions "$versions" --commands "$@"

@@ -1,6 +1,7 @@
-// Package datapath measures how fast the pipeline makes batches of two views, with nobody to use them.
+// Package datapath measures how fast the pipeline makes batches of two views, with nobody to use them, and shows that the batches are
+// the same with any number of workers.
 //
-// It holds benchmarks only; benchmarks/run_datapath.sh runs them beside other loaders.
+// benchmarks/run_peers.sh runs it beside other libraries.
 package datapath
 
 import (
@@ -16,40 +17,49 @@ import (
 	"github.com/goclr/goclr/stages"
 )
 
-const batch = 50
+const batch = 64
 
-// BenchmarkDataPath reads, decodes and augments images into Arrow records with one worker. One operation is one image, that
-// is two views. The images are those of GOCLR_DATA.
+// A subject is a set of images and the chain that makes views of them, as a peer names the set and the table the row.
+type subject struct {
+	set, name string
+	images    func(testing.TB) datasets.Dataset
+	view      []pipeline.Stage
+}
+
+var subjects = []subject{
+	{"imagenet-224", "goclr", inData("imagenet-sample.tar"), stages.SimCLR(224, 1)},
+	{"imagenet-224", "goclr-max-side=400", resized, stages.SimCLR(224, 1)},
+	{"cifar10-32", "goclr", inData("cifar10-train.tar"), stages.CIFAR()},
+}
+
+func (s subject) pipeline(t testing.TB, src datasets.Dataset, o pipeline.Options) *pipeline.Pipeline {
+	t.Helper()
+	o.Batch, o.Seed, o.MaxBad = batch, 1, -1
+	p, err := pipeline.New(src, o, stages.Decode{}, pipeline.Pair(s.view...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// BenchmarkDataPath reads, decodes and augments images into Arrow records, with one worker for each of GOMAXPROCS. One operation is
+// one image, that is two views. Behind the times are the shares of the views to which stages applied, and of the images' areas
+// that crops took.
 func BenchmarkDataPath(b *testing.B) {
-	for _, c := range []struct {
-		name, file string
-		stages     []pipeline.Stage
-	}{
-		{"imagenet-224", "imagenet-sample.tar", stages.SimCLR(224, 1)},
-		{"cifar10-32", "cifar10-train.tar", stages.CIFAR()},
-	} {
-		b.Run(c.name+"/goclr", func(b *testing.B) {
-			src := open(b, c.file)
-			p, err := pipeline.New(src, pipeline.Options{Batch: batch, Workers: 1, Seed: 1, MaxBad: -1},
-				stages.Decode{}, pipeline.Pair(c.stages...))
-			if err != nil {
-				b.Fatal(err)
-			}
-			warmUp(b, p)
-			images := 0
+	for _, s := range subjects {
+		b.Run(s.set+"/"+s.name, func(b *testing.B) {
+			src := s.images(b)
+			p := s.pipeline(b, src, pipeline.Options{})
+			run(b, p, 0, batch, nil) // loads libraries, makes tables
 			before := cpuTime(b)
 			b.ResetTimer()
-			for _, err := range p.Batches(context.Background(), 1) {
-				if err != nil {
-					b.Fatal(err)
-				}
-				if images += batch; images >= b.N {
-					b.StopTimer() // the batch that is being made ahead does not count
-					break
-				}
-			}
+			images := run(b, p, 1, b.N, nil)
+			b.StopTimer() // the batches that were being made ahead do not count
 			b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
 			b.ReportMetric(float64(images)/(cpuTime(b)-before).Seconds(), "images/cpu-s")
+			for what, share := range realised(b, src, s.pipeline(b, src, pipeline.Options{Params: true}), 1, b.N) {
+				b.ReportMetric(share, what)
+			}
 		})
 	}
 }
@@ -64,35 +74,38 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// warmUp makes the first batch, so that libraries are loaded and tables made.
-func warmUp(b *testing.B, p *pipeline.Pipeline) {
-	b.Helper()
-	for _, err := range p.Batches(context.Background(), 0) {
-		if err != nil {
-			b.Fatal(err)
+// inData opens an archive of the folder that GOCLR_DATA names, or skips the test where there is none.
+func inData(file string) func(testing.TB) datasets.Dataset {
+	return func(t testing.TB) datasets.Dataset {
+		dir := os.Getenv("GOCLR_DATA")
+		if dir == "" {
+			dir = filepath.Join("..", "..", "..", "shared", "data")
 		}
-		return
+		path := filepath.Join(dir, file)
+		if _, err := os.Stat(path); err != nil {
+			t.Skipf("%v: name the folder of %s in GOCLR_DATA", err, file)
+		}
+		return open(t, path)
 	}
 }
 
-// open opens an archive of the data folder, or skips the benchmark where there is none.
-func open(b *testing.B, file string) datasets.Dataset {
-	b.Helper()
-	dir := os.Getenv("GOCLR_DATA")
+// resized opens the shards that GOCLR_RESIZED names, or skips the test where it names none.
+func resized(t testing.TB) datasets.Dataset {
+	dir := os.Getenv("GOCLR_RESIZED")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
+		t.Skip("GOCLR_RESIZED names no shards: make them by ingest -in imagenet-sample.tar -out DIR -max-side 400 -quality 85")
 	}
-	path := filepath.Join(dir, file)
-	if _, err := os.Stat(path); err != nil {
-		b.Skipf("%v: name the folder of %s in GOCLR_DATA", err, file)
-	}
+	return open(t, dir)
+}
+
+func open(t testing.TB, path string) datasets.Dataset {
 	src, err := datasets.Open(context.Background(), path, datasets.Options{})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	b.Cleanup(func() {
+	t.Cleanup(func() {
 		if err := src.Close(); err != nil {
-			b.Error(err)
+			t.Error(err)
 		}
 	})
 	return src
