@@ -78,8 +78,8 @@ func BenchmarkKernels(b *testing.B) {
 			{"saturation", func() { Saturation(pix, 1.2) }},
 			{"hue", func() { Hue(pix, 0.1) }},
 			{"grayscale", func() { Grayscale(pix) }},
-			{"blur", func() { Blur(pix, side, side, 11, 1, scratch) }},
-			{"blur2", func() { Blur(pix, side, side, 11, 2, scratch) }},
+			{"blur", func() { Blur(pix, side, side, 11, 1, Reflect, scratch) }},
+			{"blur2", func() { Blur(pix, side, side, 11, 2, Reflect, scratch) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", k.name, side), func(b *testing.B) {
 				copy(pix, clean)

@@ -8,9 +8,11 @@
 #include "kernels.h"
 
 #include "colour.h"
+#include "blur.h"
 #include "resize.h"
 
 const struct kernels KERNELS = {
 	.colour = colour,
+	.blur = blur,
 	.resize = resize,
 };

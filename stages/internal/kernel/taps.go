@@ -54,7 +54,7 @@ func (f Filter) maxTaps(from, to int) int {
 	if f == BicubicTF1 {
 		return 4
 	}
-	return 2*int(math.Ceil(f.support()*max(float64(from)/float64(to), 1))) + 1
+	return int(math.Ceil(2*f.support()*max(float64(from)/float64(to), 1))) + 1
 }
 
 // taps holds what each destination pixel is made of in one direction. An entry is stride words long: the first source pixel, the
@@ -87,34 +87,43 @@ func makeTaps(room []uint64, f Filter, from, to int, mirrored bool) taps {
 	n := to * t.stride
 	t.entries = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(room))), n)
 	room = room[(n+1)/2:]
-	values := unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(room))), len(room))
+	values := unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(room))), f.maxTaps(from, to))
+	w := f.window(from, to)
+	unit := float64(int(1) << f.bits())
 	for i := range to {
-		first, n := f.values(values, i, from, to)
+		var first, n int
+		switch f {
+		case Bilinear:
+			first, n = w.triangle(values, i)
+		case Bicubic:
+			first, n = w.cubic(values, i)
+		default:
+			first, n = tf1Cubic(values, i, from, to)
+		}
 		at := i
 		if mirrored {
 			at = to - 1 - i
 		}
-		t.put(at, first, values[:n], f.bits())
+		put(t.entries[at*t.stride:(at+1)*t.stride], first, values[:n], unit)
 	}
 	return t
 }
 
-// put stores an entry. Rounding the running sum, and not each weight, makes the weights sum to one unit exactly. Weights of zero
+// put fills an entry. Rounding the running sum, and not each weight, makes the weights sum to one unit exactly. Weights of zero
 // at both ends are left out.
-func (t taps) put(i, first int, values []float64, bits int) {
-	e := t.entries[i*t.stride : (i+1)*t.stride]
-	weights := halves(e[2:])
+func put(entry []int32, first int, values []float64, unit float64) {
+	weights := halves(entry[2:])
 	total := 0.0
 	for _, v := range values {
 		total += v
 	}
+	unit /= total
 	const positive = 1 << 20 // makes the conversion round down, for sums below zero too
-	unit := float64(int(1)<<bits) / total
-	sum, before, n := 0.0, 0, 0
+	sum, before, n := 0.0, positive, 0
 	for _, v := range values {
 		sum += v
-		now := int(float64(sum*unit)+(positive+0.5)) - positive
-		if now == before && n == 0 {
+		now := int(float64(sum*unit) + (positive + 0.5))
+		if n == 0 && now == before {
 			first++
 			continue
 		}
@@ -128,34 +137,49 @@ func (t taps) put(i, first int, values []float64, bits int) {
 	if n%2 == 1 {
 		weights[n] = 0
 	}
-	e[0], e[1] = int32(first), int32(n)
+	entry[0], entry[1] = int32(first), int32(n)
 }
 
-// values evaluates the filter for destination pixel i, not yet normalised, and returns the first source pixel and their number.
-func (f Filter) values(values []float64, i, from, to int) (first, n int) {
-	if f == BicubicTF1 {
-		return tf1Values(values, i, from, to)
-	}
+// A window is where an antialiasing filter is not zero.
+type window struct {
+	from                    int
+	scale, support, squeeze float64
+}
+
+// window returns the window of a resize from one length to another, which is support source pixels to each side.
+func (f Filter) window(from, to int) window {
 	scale := float64(from) / float64(to)
 	stretch := max(scale, 1)
-	support := float64(f.support() * stretch)
-	center := float64((float64(i) + 0.5) * scale)
-	first = max(int(center-support+0.5), 0)
-	values = values[:min(int(center+support+0.5), from)-first]
-	squeeze := 1 / stretch
-	x := float64(first) - center + 0.5
-	if f == Bilinear {
-		for k := range values {
-			values[k] = max(1-math.Abs(float64(x*squeeze)), 0)
-			x++
+	return window{from, scale, float64(f.support() * stretch), 1 / stretch}
+}
+
+// at returns the first source pixel in the window of destination pixel i, their number, and where the first is in the filter.
+func (w *window) at(i int) (first, n int, x float64) {
+	center := float64((float64(i) + 0.5) * w.scale)
+	first = max(int(center-w.support+0.5), 0)
+	return first, min(int(center+w.support+0.5), w.from) - first, float64((float64(first) - center + 0.5) * w.squeeze)
+}
+
+func (w *window) triangle(values []float64, i int) (first, n int) {
+	first, n, x := w.at(i)
+	for k := range values[:n] {
+		v := 1 - math.Abs(x)
+		if v < 0 {
+			v = 0
 		}
-	} else {
-		for k := range values {
-			values[k] = keys(math.Abs(float64(x*squeeze)), -0.5)
-			x++
-		}
+		values[k] = v
+		x += w.squeeze
 	}
-	return first, len(values)
+	return first, n
+}
+
+func (w *window) cubic(values []float64, i int) (first, n int) {
+	first, n, x := w.at(i)
+	for k := range values[:n] {
+		values[k] = keys(math.Abs(x), -0.5)
+		x += w.squeeze
+	}
+	return first, n
 }
 
 // keys is Keys' cubic at a distance x >= 0.
@@ -169,8 +193,8 @@ func keys(x, a float64) float64 {
 	return 0
 }
 
-// tf1Values is values for BicubicTF1. The places are computed in float32, as TensorFlow does it.
-func tf1Values(values []float64, i, from, to int) (first, n int) {
+// tf1Cubic is cubic for BicubicTF1. The places are computed in float32, as TensorFlow does it.
+func tf1Cubic(values []float64, i, from, to int) (first, n int) {
 	scale := float32(from) / float32(to)
 	place := float32(float32(i) * scale)
 	at := int(place)

@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package kernel
+
+func blur(b blurring) { goBlur(b) }
