@@ -109,13 +109,17 @@ func (s *settings) pipeline(data pipeline.Source, onBad func(*pipeline.SampleErr
 	if n := data.Len(); s.batch > n {
 		return nil, cli.Usagef("-batch %d: %s has %d images; use a batch of at most %d", s.batch, s.data, n, n)
 	}
+	view, err := stages.Preset(s.augment, s.imageSize, s.strength)
+	if err != nil {
+		return nil, cli.Usagef("-augment %s -strength %g: %v", s.augment, s.strength, err)
+	}
 	p, err := pipeline.New(data, pipeline.Options{
 		Batch: s.batch, Epochs: s.epochs, Seed: s.seed, Workers: s.workers, Prefetch: s.prefetch,
 		Tune:   s.tune && s.workers == 0 && s.prefetch == 0,
 		MaxBad: maxBad, OnBad: onBad,
 	},
 		stages.Decode{MaxPixels: s.maxPixels},
-		pipeline.Pair(stages.SimCLR(s.imageSize, s.strength)...))
+		pipeline.Pair(view...))
 	if err != nil {
 		return nil, cli.Usagef("%v", err)
 	}

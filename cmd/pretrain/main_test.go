@@ -180,6 +180,7 @@ func TestVariants(t *testing.T) {
 	for _, flags := range []string{
 		"-normalize imagenet -head none", "-normalize cifar10 -head linear", "-normalize 0,0.5,1,0.1,0.2,0.3 -head-layers 3",
 		"-max-bad 0 -keep 1", "-encoder resnet34 -optimizer sgd", "-encoder resnet50 -batch 2", "-image-size 72 -strength 2",
+		"-augment simclr-v1 -tune=false", "-augment simclr-v2 -image-size 72",
 	} {
 		t.Run(flags, func(t *testing.T) {
 			dir := t.TempDir()
@@ -354,7 +355,10 @@ func TestBadInput(t *testing.T) {
 		{"other colours", []string{"-resume", "-out", done, "-strength", "1"}, 1, "ColorJitter"},
 		{"resume what", []string{"-resume"}, 2, "-resume needs -out"},
 		{"resume nothing", []string{"-resume", "-out", other}, 1, "no checkpoint"},
-		{"strength", small(t, other, "-strength", "9"), 2, "from 0 to 2.5"},
+		{"strength", small(t, other, "-strength", "9"), 2, "-strength 9: the strength of the colour jitter is 9: want 0 to 2.5"},
+		{"preset", small(t, other, "-augment", "simclr"), 2, "want torchvision, simclr-v1 or simclr-v2"},
+		{"preset and strength", small(t, other, "-augment", "simclr-v1", "-strength", "1.5"), 2, "want 0 to 1.25"},
+		{"other preset", []string{"-resume", "-out", done, "-augment", "simclr-v2"}, 1, "RandomResizedCrop"},
 		{"looks synthetic", small(t, other, "-data", "synthetic-photos"), 1, "no such file"},
 		{"evaluate on what", small(t, other, "-data", flat, "-eval-every", "1"), 2, "-eval-test"},
 	} {

@@ -26,6 +26,7 @@ type settings struct {
 	normalize               string
 	optimizer               simclr.Optimizer
 	imageSize               int
+	augment                 string
 	strength                float64
 	batch, epochs, maxSteps int
 	seed                    uint64
@@ -60,6 +61,7 @@ func newSettings() *settings {
 	f.IntVar(&m.Projection, "projection", m.Projection, "length of the vectors that the loss compares")
 	f.Float64Var(&m.Temperature, "temperature", m.Temperature, "of the NT-Xent loss")
 	f.StringVar(&s.normalize, "normalize", "none", "colours: none, imagenet, cifar10, or mean and std as r,g,b,r,g,b in [0,1]")
+	f.StringVar(&s.augment, "augment", "torchvision", "the `preset` that makes views: torchvision, simclr-v1 or simclr-v2")
 	f.Float64Var(&s.strength, "strength", 0, "of the colour distortion (default 0.5 up to 64 pixels, 1 above)")
 
 	f.StringVar(&o.Name, "optimizer", "sgd", strings.Join(simclr.Optimizers, ", "))
@@ -124,9 +126,6 @@ func (s *settings) parse(args []string) error {
 	}
 	if s.maxBad < 0 || s.maxBad > 1 {
 		return cli.Usagef("-max-bad %g: it is a share, from 0 to 1", s.maxBad)
-	}
-	if s.strength < 0 || s.strength > 2.5 {
-		return cli.Usagef("-strength %g: it must be from 0 to 2.5, where the hue goes all the way round; 0 is the default", s.strength)
 	}
 	s.complete()
 	return nil
