@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"image"
 	_ "image/jpeg"
@@ -51,7 +50,7 @@ func TestDigest(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					binary.Write(sum, binary.LittleEndian, ids)
+					fmt.Fprintln(sum, ids)
 					sum.Write(pix)
 				})
 				digest := fmt.Sprintf("%x", sum.Sum(nil))
