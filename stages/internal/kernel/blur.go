@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"math/bits"
 	"unsafe"
 
 	"github.com/goclr/goclr/stages/internal/exact"
@@ -34,12 +35,15 @@ const (
 
 // BlurScratch is the length of the scratch that Blur needs.
 func BlurScratch(w, radius int) int {
-	row := blurStride(w)
-	return scratchBytes(((2*radius+4)*row + 6*radius + 3) / 4)
+	row := (3*w + blurGroup - 1) / blurGroup * blurGroup
+	return scratchBytes(((blurDepth(radius)+3)*row + 6*radius + 3) / 4)
 }
 
-// blurStride is the length of a row, filled up so that C need not look for its end.
-func blurStride(w int) int { return (3*w + 31) / 32 * 32 }
+// C blurs the channels of blurGroup/3 pixels at a time, and fills up the rows for this.
+const blurGroup = 96
+
+// blurDepth is the number of rows to keep: those that a blurred row is made of, or some more, to make it a power of two.
+func blurDepth(radius int) int { return 1 << bits.Len(uint(2*radius)) }
 
 // Blur blurs an image of w by h pixels in place with a Gaussian of standard deviation sigma pixels, cut off beyond radius. It
 // takes time in proportion to the taps that have a weight: 9 for a sigma of 1, 17 for 2, whatever the radius. To reflect, the
@@ -97,7 +101,7 @@ func goBlur(b blurring) {
 		b.room = b.room[n:]
 		return r
 	}
-	depth := 2*radius + 1
+	depth := blurDepth(radius)
 	ring, sums, black := take(depth*n), take(n), take(n)
 	line := take(n + 6*radius)
 	clear(black)
@@ -105,7 +109,7 @@ func goBlur(b blurring) {
 		if b.border == Zero && (y < 0 || y >= b.h) {
 			return black
 		}
-		return ring[reflect(y, b.h)%depth*n:][:n]
+		return ring[reflect(y, b.h)&(depth-1)*n:][:n]
 	}
 	middle := line[3*radius:][:n]
 	ready := 0

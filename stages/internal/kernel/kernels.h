@@ -25,7 +25,7 @@ struct resizing {
 struct kernels {
 	void (*colour)(uint8_t *pix, size_t pixels, struct colour_step *steps, size_t n);
 	void (*resize)(struct resizing z, uint8_t *dst, const uint8_t *src, const int32_t *columns, const int32_t *rows, int16_t *scratch);
-	void (*blur)(uint8_t *pix, int w, int h, const int16_t *weights, int radius, int reflect, int16_t *scratch);
+	void (*blur)(uint8_t *pix, int w, int h, const int16_t *weights, int radius, int reflect, int depth, int16_t *scratch);
 };
 
 extern const struct kernels kernels_baseline;
