@@ -62,8 +62,11 @@ func (g GaussianBlur) ApplyWith(s *pipeline.Sample, p []float64) error {
 		return err
 	}
 	if p[0] == yes {
-		radius := g.radius(h)
-		kernel.Blur(s.Image.Pix, w, h, radius, p[1], s.Scratch(kernel.BlurScratch(w, radius)))
+		radius, beyond := g.radius(h), kernel.Reflect
+		if g.Style == TensorFlow {
+			beyond = kernel.Zero
+		}
+		kernel.Blur(s.Image.Pix, w, h, radius, p[1], beyond, s.Scratch(kernel.BlurScratch(w, radius)))
 	}
 	return nil
 }
@@ -93,6 +96,9 @@ func (g GaussianBlur) Shape(in pipeline.Shape) (pipeline.Shape, error) {
 	}
 	if g.Kernel < 0 || g.Kernel > 0 && g.Kernel%2 == 0 {
 		return in, fmt.Errorf("stages.GaussianBlur: Kernel is %d, want an odd number of pixels, or 0 for the default", g.Kernel)
+	}
+	if err := needStyle("GaussianBlur", g.Style); err != nil {
+		return in, err
 	}
 	if err := needDecoded("GaussianBlur", in); err != nil {
 		return in, err

@@ -21,6 +21,17 @@ var every = []pipeline.Drawer{
 	ColorJitter{P: 0.8, Brightness: 0.8, Contrast: 0.8, Saturation: 0.8, Hue: 0.2},
 	Grayscale{P: 0.5},
 	GaussianBlur{P: 0.5, Kernel: 9},
+	RandomResizedCrop{Size: 24, Style: TensorFlow, Interpolation: BicubicTensorFlow},
+	ColorJitter{P: 0.8, Brightness: 0.8, Contrast: 0.8, Saturation: 0.8, Hue: 0.2, Style: TensorFlow},
+	ColorJitter{P: 0.8, Brightness: 0.8, AddBrightness: true, Style: TensorFlow},
+	Grayscale{P: 0.5, Style: TensorFlow},
+	GaussianBlur{P: 0.5, Kernel: 9, Style: TensorFlow},
+	Solarize{P: 0.5},
+	Solarize{P: 0.5, Threshold: 1},
+	Rotate{},
+	Cutout{P: 0.5, Fill: [3]uint8{10, 200, 30}},
+	Sobel{P: 0.5},
+	GaussianNoise{P: 0.5},
 }
 
 // eachDrawer runs f for each stage of every.

@@ -133,7 +133,7 @@ func resize(s *pipeline.Sample, part image.Rectangle, size int, by Interpolation
 	}
 	f := filters[by]
 	next := s.Next(size, size)
-	kernel.Resize(next.Pix, size, size, s.Image.Pix, s.Image.W, from, f, false, s.Scratch(kernel.ResizeScratch(from, size, size, f)))
+	kernel.Resize(next.Pix, size, size, s.Image.Pix, s.Image.W, from, f, flip, s.Scratch(kernel.ResizeScratch(from, size, size, f)))
 	s.Swap()
 	return nil
 }

@@ -115,6 +115,22 @@ def stages():
     ]:
         case("blur", image, F.gaussian_blur(images[image], [kernel, kernel], [sigma, sigma]), kernel=kernel, sigma=sigma)
 
+    for threshold in (1, 128, 201):
+        case("solarize", "48x40.png", F.solarize(img, threshold), factor=threshold)
+    for degrees in (90, 180, 270):
+        case("rotate", "48x40.png", torch.rot90(img, degrees // 90, [1, 2]), factor=degrees)
+    case("cutout", "48x40.png", F.erase(img, 7, 21, 20, 13, torch.tensor([10, 200, 30], dtype=torch.uint8)[:, None, None]), box=[21, 7, 13, 20])
+    case("sobel", "48x40.png", sobel(img))
+
+
+def sobel(img):
+    """The length of the gradient of the rounded grey levels, at most 255; a step from black to white has 255."""
+    grey = torch.round((img * torch.tensor([0.2989, 0.5870, 0.1140], dtype=torch.float64)[:, None, None]).sum(0))
+    x = torch.tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=torch.float64)
+    padded = torch.nn.functional.pad(grey[None, None], (1, 1, 1, 1), mode="replicate")
+    gx, gy = torch.nn.functional.conv2d(padded, torch.stack([x, x.T])[:, None])[0]
+    return torch.clamp(torch.round(torch.hypot(gx, gy) / 4), 0, 255).to(torch.uint8).expand(3, -1, -1)
+
 
 decodes = []
 

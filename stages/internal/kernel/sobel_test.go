@@ -9,10 +9,9 @@ import (
 
 // plainSobel is Sobel as the books have it: a convolution of the grey image, its border repeated, with two kernels.
 func plainSobel(pix []byte, w, h int) []byte {
-	at := func(x, y int) float64 {
-		p := pix[3*(min(max(y, 0), h-1)*w+min(max(x, 0), w-1)):]
-		return math.Round((2989*float64(p[0]) + 5870*float64(p[1]) + 1140*float64(p[2])) / 10000)
-	}
+	grey := bytes.Clone(pix)
+	Colour(grey, []ColourOp{{Kind: ToGrey, Round: true}})
+	at := func(x, y int) float64 { return float64(grey[3*(min(max(y, 0), h-1)*w+min(max(x, 0), w-1))]) }
 	weights := [3][3]float64{{-1, 0, 1}, {-2, 0, 2}, {-1, 0, 1}}
 	out := make([]byte, len(pix))
 	for y := range h {
