@@ -68,6 +68,10 @@ func readJPEG(b []byte) (Info, error) {
 			info.Orientation = orientation(body)
 		case mark == markSOS:
 			scanned = true
+			// Between scans a marker can hide in a table only, so that a file that ends in an end marker has it: no need to look at each byte.
+			if info.W > 0 && bytes.HasSuffix(rest, []byte{0xff, markEOI}) {
+				return info, nil
+			}
 		}
 	}
 }

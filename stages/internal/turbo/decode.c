@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* margin is how far a decode goes beyond the columns asked for. libjpeg-turbo treats the edge of what it decodes as the edge of
-   the image, so chroma that is interpolated from two samples is wrong in the outermost two columns. */
-enum { margin = 16 };
+/* margin is how many columns are decoded on both sides of those asked for. libjpeg-turbo treats the edge of what it decodes as the edge
+   of the image. Chroma of half the columns is interpolated from one sample on each side, so its last two columns are wrong there; nothing
+   else looks sideways beyond a block. Twice that is decoded. Rows need no margin: jpeg_skip_scanlines decodes the row above. */
+enum { margin = 4 };
 
 /* max_scans is the limit that libvips has, too: a small file of ten thousand scans would take minutes. */
 enum { max_scans = 100 };

@@ -23,7 +23,7 @@ import (
 
 // Room is the size of the largest image that Decode makes of the region r.
 func Room(r image.Rectangle) (w, h int) {
-	const slack = 2*16 + 31 // the margins of decode.c, and what is left of r in the widest unit, four blocks
+	const slack = 2*4 + 31 // the margins of decode.c, and what is left of r in the widest unit, four blocks
 	return r.Dx() + slack, r.Dy()
 }
 
