@@ -195,3 +195,23 @@ func TestLargeViewsAreNotScaled(t *testing.T) {
 		}
 	}
 }
+
+// TestOutline draws the part of a view at its place in an original that is drawn at half its size.
+func TestOutline(t *testing.T) {
+	original := image.NewRGBA(image.Rect(0, 0, 384, 192))
+	l, err := newLayout(&sheet{Size: 192, Cards: []card{{W: 384, H: 192, Original: original, Views: []view{
+		{Number: 1, Crop: image.Rect(100, 40, 300, 120), Pixels: image.NewRGBA(image.Rect(0, 0, 192, 192))},
+	}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	m, at := l.draw(), l.square(0, 0).Min.Add(image.Pt(0, 48)) // the original is in the middle of its square
+	for p, want := range map[image.Point]bool{
+		{50, 20}: true, {149, 59}: true, {50, 59}: true, {100, 20}: true, {46, 20}: false, {50, 16}: false, {100, 40}: false, {154, 59}: false,
+	} {
+		if got := m.At(at.X+p.X, at.Y+p.Y) == viewInks[0]; got != want {
+			t.Errorf("outline at %v: %v, want %v", p, got, want)
+		}
+	}
+}

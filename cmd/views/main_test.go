@@ -127,7 +127,7 @@ type parsedCard struct {
 	id     uint64
 	text   string
 	images []image.Image // the original and the views
-	boxes  int
+	boxes  []string      // the outlines, as a view's text names a part
 }
 
 // parsePage reads a page as XML with the liberties of HTML.
@@ -174,7 +174,7 @@ func parsePage(t *testing.T, path string) *parsedPage {
 				now.images = append(now.images, decodeDataURL(t, attr["src"]))
 			case "rect":
 				if strings.HasPrefix(attr["class"], "box") {
-					now.boxes++
+					now.boxes = append(now.boxes, fmt.Sprintf("%s\u00a0×\u00a0%s at\u00a0(%s,\u00a0%s)", attr["width"], attr["height"], attr["x"], attr["y"]))
 				}
 			}
 		case xml.EndElement:

@@ -29,8 +29,13 @@ func TestPage(t *testing.T) {
 	sizes := map[uint64]image.Point{0: {300, 200}, 1: {1, 1}, 2: {480, 20}, 4: {20, 480}, 6: {32, 32}, 8: {64, 48}, 9: {480, 480}}
 	for _, c := range p.cards {
 		order = append(order, c.id)
-		if len(c.images) != 3 || c.boxes != 2 {
-			t.Errorf("image %d has %d pictures and %d outlines", c.id, len(c.images), c.boxes)
+		if len(c.images) != 3 || len(c.boxes) != 2 {
+			t.Fatalf("image %d has %d pictures and outlines %q", c.id, len(c.images), c.boxes)
+		}
+		_, view1, _ := strings.Cut(c.text, "View 1")
+		view1, view2, _ := strings.Cut(view1, "View 2")
+		if !strings.Contains(view1, c.boxes[0]) || !strings.Contains(view2, c.boxes[1]) {
+			t.Errorf("image %d: the outlines %q are not the parts that the views name", c.id, c.boxes)
 		}
 		if got := c.images[0].Bounds().Size(); got != sizes[c.id] {
 			t.Errorf("the original of image %d is %v, want %v", c.id, got, sizes[c.id])
