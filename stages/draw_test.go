@@ -64,7 +64,10 @@ func drawnBox(d pipeline.Cropper, k pipeline.Key, w, h int) image.Rectangle {
 func TestProbabilities(t *testing.T) {
 	const n = 20000
 	for _, p := range []float64{0.2, 0.5, 0.8, 1} {
-		for _, stage := range []pipeline.Drawer{Flip{P: p}, Grayscale{P: p}, GaussianBlur{P: p}, ColorJitter{P: p, Hue: 0.1}} {
+		for _, stage := range []pipeline.Drawer{
+			Flip{P: p}, Grayscale{P: p}, GaussianBlur{P: p}, ColorJitter{P: p, Hue: 0.1}, Solarize{P: p}, Cutout{P: p}, Sobel{P: p},
+			GaussianNoise{P: p},
+		} {
 			on := 0
 			draws("p", n, func(k pipeline.Key) { on += int(drawn(stage, k, 32, 32)["on"]) })
 			near(t, fmt.Sprintf("%T", stage), on, n, p)
@@ -97,6 +100,81 @@ func TestJitterRanges(t *testing.T) {
 				t.Errorf("order %s is no permutation of 1234", o)
 			}
 		}
+	}
+}
+
+func TestAddedBrightnessRange(t *testing.T) {
+	var brightness, contrast []float64
+	c := ColorJitter{P: 1, Brightness: 0.8, Contrast: 0.8, AddBrightness: true, Style: TensorFlow}
+	draws("jitter", 20000, func(k pipeline.Key) {
+		j := drawn(c, k, 32, 32)
+		brightness, contrast = append(brightness, j["brightness"]), append(contrast, j["contrast"])
+	})
+	spread(t, "added brightness", brightness, -0.8, 0.8)
+	spread(t, "contrast", contrast, 0.2, 1.8)
+}
+
+func TestRotations(t *testing.T) {
+	const n = 20000
+	turns := map[float64]int{}
+	draws("rotate", n, func(k pipeline.Key) { turns[drawn(Rotate{}, k, 32, 32)["degrees"]]++ })
+	for _, degrees := range []float64{0, 90, 180, 270} {
+		near(t, fmt.Sprintf("%g degrees", degrees), turns[degrees], n, 0.25)
+	}
+}
+
+// The centre of a cutout may be any pixel, so what lies in the image is smaller at the borders.
+func TestCutoutDistribution(t *testing.T) {
+	const n, w, h = 20000, 600, 400
+	var left, right, share []float64
+	draws("cutout", n, func(k pipeline.Key) {
+		p := drawn(Cutout{P: 1, Scale: [2]float64{0.01, 0.06}}, k, w, h) // squares of 49 to 120 pixels
+		b := rect(int(p["x"]), int(p["y"]), int(p["w"]), int(p["h"]))
+		if b.Empty() || !b.In(image.Rect(0, 0, w, h)) {
+			t.Fatalf("%v is not in an image of %d x %d", b, w, h)
+		}
+		if 0 < b.Min.X && b.Max.X < w && 0 < b.Min.Y && b.Max.Y < h {
+			if b.Dx() != b.Dy() {
+				t.Fatalf("%v is no square", b)
+			}
+			share = append(share, float64(b.Dx()*b.Dy())/(w*h))
+		}
+		left, right = append(left, float64(b.Min.X)), append(right, float64(b.Max.X))
+	})
+	if lo, hi := slices.Min(share), slices.Max(share); math.Abs(lo-0.01) > 0.0005 || math.Abs(hi-0.06) > 0.0005 {
+		t.Errorf("shares of the area from %.4f to %.4f, want 0.01 to 0.06", lo, hi)
+	}
+	// The mean side is 89.4, and a square is cut off at the left where its centre is less than half of that away.
+	touch := 0
+	for i := range left {
+		if left[i] == 0 {
+			touch++
+		}
+		if right[i] == w {
+			touch++
+		}
+	}
+	near(t, "cut off at the left or at the right", touch, n, 89.4/w)
+	usual := drawn(Cutout{P: 1}, pipeline.Key{Seed: 20, ID: 1}, 32, 32)
+	if max(usual["w"], usual["h"]) > 16 {
+		t.Errorf("the default covers %v, want at most 16 by 16 of 32 by 32", usual)
+	}
+}
+
+func TestNoiseSeeds(t *testing.T) {
+	seeds := map[float64]bool{}
+	var all []float64
+	draws("noise", 20000, func(k pipeline.Key) {
+		seed := drawn(GaussianNoise{P: 1}, k, 32, 32)["seed"]
+		if seed != math.Trunc(seed) {
+			t.Fatalf("seed %g is no whole number", seed)
+		}
+		seeds[seed] = true
+		all = append(all, seed)
+	})
+	spread(t, "seed", all, 0, 1<<53)
+	if len(seeds) != len(all) {
+		t.Errorf("%d seeds in %d draws", len(seeds), len(all))
 	}
 }
 
