@@ -44,7 +44,7 @@ func (s subject) pipeline(t testing.TB, src datasets.Dataset, o pipeline.Options
 
 // BenchmarkDataPath reads, decodes and augments images into Arrow records, with one worker for each of GOMAXPROCS. One operation is
 // one image, that is two views. Behind the times are the shares of the views to which stages applied, and of the images' areas
-// that crops took.
+// that crops took; -short leaves them out.
 func BenchmarkDataPath(b *testing.B) {
 	for _, s := range subjects {
 		b.Run(s.set+"/"+s.name, func(b *testing.B) {
@@ -57,6 +57,9 @@ func BenchmarkDataPath(b *testing.B) {
 			b.StopTimer() // the batches that were being made ahead do not count
 			b.ReportMetric(float64(images)/b.Elapsed().Seconds(), "images/s")
 			b.ReportMetric(float64(images)/(cpuTime(b)-before).Seconds(), "images/cpu-s")
+			if testing.Short() {
+				return
+			}
 			for what, share := range realised(b, src, s.pipeline(b, src, pipeline.Options{Params: true}), 1, b.N) {
 				b.ReportMetric(share, what)
 			}
