@@ -32,26 +32,19 @@ func Colour(pix []byte, ops []ColourOp) {
 	if len(pix) == 0 {
 		return
 	}
-	var room [8]colourStep
-	steps := room[:0]
+	steps := make([]colourStep, 0, 8) // a longer chain allocates
 	for _, op := range ops {
-		// The last step of a pass may be a sum, for which the first condition leaves room.
-		if len(steps) == len(room)-1 {
-			colourPass(pix, steps)
-			steps = room[:0]
-		}
-		switch op.Kind {
-		case GreyContrast:
-			steps = append(steps, colourStep{kind: stepGreySum})
-		case ChannelContrast:
-			steps = append(steps, colourStep{kind: stepChannelSums})
-		default:
+		if op.Kind != GreyContrast && op.Kind != ChannelContrast {
 			steps = append(steps, op.step())
 			continue
 		}
+		sum := stepGreySum
+		if op.Kind == ChannelContrast {
+			sum = stepChannelSums
+		}
+		steps = append(steps, colourStep{kind: sum})
 		colourPass(pix, steps)
-		sums := steps[len(steps)-1].sum
-		steps = append(room[:0], op.contrast(sums, len(pix)/3))
+		steps = append(steps[:0], op.contrast(steps[len(steps)-1].sum, len(pix)/3))
 	}
 	if len(steps) > 0 {
 		colourPass(pix, steps)
@@ -159,24 +152,3 @@ func floorDiv(a, b int64) int64 {
 	}
 	return q
 }
-
-// Brightness multiplies every channel by factor, which is not negative.
-func Brightness(pix []byte, factor float64) {
-	Colour(pix, []ColourOp{{Kind: Multiply, Factor: factor}})
-}
-
-// Contrast moves every channel away from the mean grey level of the image, if factor is above 1, or towards it.
-func Contrast(pix []byte, factor float64) {
-	Colour(pix, []ColourOp{{Kind: GreyContrast, Factor: factor}})
-}
-
-// Saturation moves every channel away from the grey level of its pixel, if factor is above 1, or towards it.
-func Saturation(pix []byte, factor float64) {
-	Colour(pix, []ColourOp{{Kind: GreySaturation, Factor: factor}})
-}
-
-// Hue turns the hue of every pixel by shift of the whole circle, in [-0.5, 0.5].
-func Hue(pix []byte, shift float64) { Colour(pix, []ColourOp{{Kind: TurnHue, Factor: shift}}) }
-
-// Grayscale gives the three channels of every pixel its grey level.
-func Grayscale(pix []byte) { Colour(pix, []ColourOp{{Kind: ToGrey}}) }

@@ -14,7 +14,7 @@ import (
 // the place of the point moves, where they are clamped.
 var colourFactors = map[ColourKind][]float64{
 	Multiply:        {0, 0.2, 1, 1.8, 1.99999, 2, 3.7, 15.99999, 16, 40},
-	Add:             {-1, -0.8, -0.001, 0, 0.3, 1},
+	Add:             {-5, -1, -0.8, -0.001, 0, 0.3, 1, 5},
 	GreyContrast:    {0, 0.2, 1, 1.8, 1.99999, 2, 3.7, 15.99999, 16, 40},
 	ChannelContrast: {0, 0.2, 1, 1.8, 1.99999, 2, 3.7, 15.99999, 16, 40},
 	GreySaturation:  {0, 0.2, 1, 1.8, 1.99999, 2, 3.7, 15.99999, 16, 40},
@@ -95,6 +95,19 @@ func TestNeutralFactorsChangeNothing(t *testing.T) {
 			got := bytes.Clone(pix)
 			if Colour(got, []ColourOp{{kind, factor, round}}); !bytes.Equal(got, pix) {
 				t.Errorf("kind %d with factor %v, Round %t changes pixels", kind, factor, round)
+			}
+		}
+	}
+}
+
+// 1.2 * 10 is 12, though the factor is rounded.
+func TestWholeProductsStayWhole(t *testing.T) {
+	for tenths := range 20 {
+		for v := range 256 {
+			pix := []byte{byte(v), byte(v), byte(v)}
+			Colour(pix, []ColourOp{{Kind: Multiply, Factor: float64(tenths) / 10}})
+			if want := byte(min(v*tenths/10, 255)); v*tenths%10 == 0 && pix[0] != want {
+				t.Errorf("%d * %d/10 is %d, want %d", v, tenths, pix[0], want)
 			}
 		}
 	}
