@@ -31,16 +31,16 @@ TARGET static void sum_pairs(int16_t *sums, size_t n, int shift, const int16_t *
 
 TARGET static void sum_pairs(int16_t *sums, size_t n, int shift, const int16_t *const *a, const int16_t *const *b, const int16_t *weights,
 			     int radius) {
-	for (size_t i = 0; i < n; i += GROUP) {
-		int32_t s[GROUP];
-		for (int j = 0; j < GROUP; j++)
+	for (size_t i = 0; i < n; i += 16) {
+		int16_t s[16];
+		for (int j = 0; j < 16; j++)
 			s[j] = 1 << (shift - 1);
 		for (int k = 0; k <= radius; k++) {
 			const int16_t *p = a[k] + i, *q = b[k] + i;
-			for (int j = 0; j < GROUP; j++)
-				s[j] += ((p[j] + q[j]) * weights[k] + (1 << 14)) >> 15;
+			for (int j = 0; j < 16; j++)
+				s[j] += (int16_t)(((int16_t)(p[j] + q[j]) * weights[k] + (1 << 14)) >> 15);
 		}
-		for (int j = 0; j < GROUP; j++)
+		for (int j = 0; j < 16; j++)
 			sums[i + j] = s[j] >> shift;
 	}
 }

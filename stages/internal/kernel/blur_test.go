@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -141,5 +142,34 @@ func TestBlurIsExactButForRounding(t *testing.T) {
 				t.Fatalf("sigma %g: level %d is %.2f levels from the exact one", sigma, v, d)
 			}
 		}
+	}
+}
+
+func TestBlurAllocatesNothing(t *testing.T) {
+	pix, scratch := make([]byte, 3*40*30), make([]byte, BlurScratch(40, 11))
+	atEachLevel(t, func(t *testing.T) {
+		if n := testing.AllocsPerRun(10, func() { Blur(pix, 40, 30, 11, 2, Reflect, scratch) }); n > 0 {
+			t.Errorf("a blur allocates %g times", n)
+		}
+	})
+}
+
+// The borders of an image that is black beyond them darken.
+func TestZeroBordersDarken(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		pix := bytes.Repeat([]byte{200}, 3*30*30)
+		Blur(pix, 30, 30, 11, 2, Zero, make([]byte, BlurScratch(30, 11)))
+		centre, edge, corner := pix[3*(15*30+15)], pix[3*(15*30)], pix[0]
+		// An edge pixel keeps the centre tap and those of one side: (1 + 0.1995) / 2 of its level for a sigma of 2.
+		if centre != 200 || edge != 120 || corner != 72 {
+			t.Errorf("centre, edge and corner are %d, %d and %d, want 200, 120 and 72", centre, edge, corner)
+		}
+	})
+}
+
+func BenchmarkBlur(b *testing.B) {
+	pix, scratch := noise(224, 224, rand.New(rand.NewPCG(7, 8))), make([]byte, BlurScratch(224, 11))
+	for _, sigma := range []float64{0.5, 1, 2} {
+		benchmarkLevels(b, fmt.Sprintf("sigma=%g/224", sigma), func() { Blur(pix, 224, 224, 11, sigma, Reflect, scratch) })
 	}
 }

@@ -119,3 +119,47 @@ func TestResizedFlatImagesStayFlat(t *testing.T) {
 		}
 	})
 }
+
+func TestResizeAllocatesNothing(t *testing.T) {
+	src, dst, box := make([]byte, 3*40*30), make([]byte, 3*32*32), Rect{X: 1, Y: 2, W: 37, H: 25}
+	atEachLevel(t, func(t *testing.T) {
+		for _, f := range filters {
+			scratch := make([]byte, ResizeScratch(box, 32, 32, f))
+			if n := testing.AllocsPerRun(10, func() { Resize(dst, 32, 32, src, 40, box, f, true, scratch) }); n > 0 {
+				t.Errorf("filter %d allocates %g times", f, n)
+			}
+		}
+	})
+}
+
+// A mirrored resize is the resize, mirrored: with the opposite weights and not with those of the opposite place.
+func TestFlippedResizeIsTheResizeFlipped(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	src, box := noise(50, 40, r), Rect{X: 3, Y: 2, W: 41, H: 37}
+	atEachLevel(t, func(t *testing.T) {
+		for _, f := range filters {
+			want, got := make([]byte, 3*27*20), make([]byte, 3*27*20)
+			scratch := make([]byte, ResizeScratch(box, 27, 20, f))
+			Resize(want, 27, 20, src, 50, box, f, false, scratch)
+			Flip(want, 27)
+			if Resize(got, 27, 20, src, 50, box, f, true, scratch); !bytes.Equal(got, want) {
+				t.Errorf("filter %d: a mirrored resize differs from the resize, mirrored", f)
+			}
+		}
+	})
+}
+
+// BenchmarkResize is a typical crop of a photograph, and one of CIFAR-10.
+func BenchmarkResize(b *testing.B) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, c := range []struct {
+		name                   string
+		w, h, boxW, boxH, size int
+	}{{"224", 500, 375, 330, 245, 224}, {"32", 32, 32, 25, 22, 32}} {
+		src, dst, box := noise(c.w, c.h, r), make([]byte, 3*c.size*c.size), Rect{X: 5, Y: 7, W: c.boxW, H: c.boxH}
+		for f, name := range []string{Bilinear: "bilinear", Bicubic: "bicubic", BicubicTF1: "bicubic-tf1"} {
+			scratch := make([]byte, ResizeScratch(box, c.size, c.size, Filter(f)))
+			benchmarkLevels(b, name+"/"+c.name, func() { Resize(dst, c.size, c.size, src, c.w, box, Filter(f), true, scratch) })
+		}
+	}
+}

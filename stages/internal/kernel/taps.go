@@ -88,25 +88,43 @@ func makeTaps(room []uint64, f Filter, from, to int, mirrored bool) taps {
 	t.entries = unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(room))), n)
 	room = room[(n+1)/2:]
 	values := unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(room))), f.maxTaps(from, to))
+	entry := func(i int) []int32 {
+		if mirrored {
+			i = to - 1 - i
+		}
+		return t.entries[i*t.stride : (i+1)*t.stride]
+	}
 	w := f.window(from, to)
 	unit := float64(int(1) << f.bits())
 	for i := range to {
 		var first, n int
 		switch f {
-		case Bilinear:
-			first, n = w.triangle(values, i)
-		case Bicubic:
-			first, n = w.cubic(values, i)
-		default:
-			first, n = tf1Cubic(values, i, from, to)
+		case Bilinear, Bicubic:
+			opposite := to - 1 - i
+			if opposite < i {
+				mirror(entry(i), entry(opposite), from)
+				continue
+			}
+			first, n = w.values(values, i, f)
+		case BicubicTF1:
+			first, n = tf1Values(values, i, from, to)
 		}
-		at := i
-		if mirrored {
-			at = to - 1 - i
-		}
-		put(t.entries[at*t.stride:(at+1)*t.stride], first, values[:n], unit)
+		put(entry(i), first, values[:n], unit)
 	}
 	return t
+}
+
+// mirror fills entry with the opposite one of an image whose side is from pixels.
+func mirror(entry, opposite []int32, from int) {
+	first, n := opposite[0], opposite[1]
+	entry[0], entry[1] = int32(from)-first-n, n
+	to, weights := halves(entry[2:]), halves(opposite[2:])[:n]
+	for k, weight := range weights {
+		to[int(n)-1-k] = weight
+	}
+	if n%2 == 1 {
+		to[n] = 0
+	}
 }
 
 // put fills an entry. Rounding the running sum, and not each weight, makes the weights sum to one unit exactly. Weights of zero
@@ -153,30 +171,23 @@ func (f Filter) window(from, to int) window {
 	return window{from, scale, float64(f.support() * stretch), 1 / stretch}
 }
 
-// at returns the first source pixel in the window of destination pixel i, their number, and where the first is in the filter.
-func (w *window) at(i int) (first, n int, x float64) {
+// values evaluates the filter for destination pixel i, not yet normalised. It returns the first source pixel and their number.
+func (w *window) values(values []float64, i int, f Filter) (first, n int) {
 	center := float64((float64(i) + 0.5) * w.scale)
 	first = max(int(center-w.support+0.5), 0)
-	return first, min(int(center+w.support+0.5), w.from) - first, float64((float64(first) - center + 0.5) * w.squeeze)
-}
-
-func (w *window) triangle(values []float64, i int) (first, n int) {
-	first, n, x := w.at(i)
+	n = min(int(center+w.support+0.5), w.from) - first
+	x := float64((float64(first) - center + 0.5) * w.squeeze)
 	for k := range values[:n] {
-		v := 1 - math.Abs(x)
-		if v < 0 {
-			v = 0
+		v := math.Abs(x)
+		if f == Bilinear {
+			v = 1 - v
+			if v < 0 {
+				v = 0
+			}
+		} else {
+			v = keys(v, -0.5)
 		}
 		values[k] = v
-		x += w.squeeze
-	}
-	return first, n
-}
-
-func (w *window) cubic(values []float64, i int) (first, n int) {
-	first, n, x := w.at(i)
-	for k := range values[:n] {
-		values[k] = keys(math.Abs(x), -0.5)
 		x += w.squeeze
 	}
 	return first, n
@@ -193,8 +204,8 @@ func keys(x, a float64) float64 {
 	return 0
 }
 
-// tf1Cubic is cubic for BicubicTF1. The places are computed in float32, as TensorFlow does it.
-func tf1Cubic(values []float64, i, from, to int) (first, n int) {
+// tf1Values is values for BicubicTF1. The places are computed in float32, as TensorFlow does it.
+func tf1Values(values []float64, i, from, to int) (first, n int) {
 	scale := float32(from) / float32(to)
 	place := float32(float32(i) * scale)
 	at := int(place)
