@@ -78,8 +78,8 @@ func TestShrinkQuality(t *testing.T) {
 			t.Fatal(err)
 		}
 		sizes = append(sizes, len(got))
-		frame := got[bytes.Index(got, []byte{0xff, 0xc0}):]
-		if sampling, want := frame[11], map[bool]byte{true: 0x11, false: 0x22}[q >= 90]; sampling != want {
+		_, frame, _ := bytes.Cut(got, []byte{0xff, 0xc0})
+		if sampling, want := frame[9], map[bool]byte{true: 0x11, false: 0x22}[q >= 90]; sampling != want {
 			t.Errorf("quality %d: sampling %#x, want %#x", q, sampling, want)
 		}
 	}

@@ -17,14 +17,19 @@ typedef struct {
 	int progressive, unrefined, arithmetic, restart_interval, restart_rows, sequential_scans;
 } options;
 
-static unsigned long encode(const unsigned char *pix, options o, unsigned char **out) {
+typedef struct {
+	unsigned char *bytes;
+	unsigned long n;
+} file;
+
+static file encode(const unsigned char *pix, options o) {
 	static const jpeg_scan_info apart[3] = {{1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
 	struct jpeg_compress_struct c;
 	struct jpeg_error_mgr errors;
-	unsigned long n = 0;
+	file f = {NULL, 0};
 	c.err = jpeg_std_error(&errors);
 	jpeg_create_compress(&c);
-	jpeg_mem_dest(&c, out, &n);
+	jpeg_mem_dest(&c, &f.bytes, &f.n);
 	c.image_width = o.w;
 	c.image_height = o.h;
 	c.input_components = o.components;
@@ -51,7 +56,7 @@ static unsigned long encode(const unsigned char *pix, options o, unsigned char *
 	}
 	jpeg_finish_compress(&c);
 	jpeg_destroy_compress(&c);
-	return n;
+	return f;
 }
 
 // decode is the example of libjpeg's manual. It returns the number of bytes.
@@ -99,10 +104,9 @@ func Encode(pix []byte, w, h int, o Options) []byte {
 	for i, s := range o.Sampling {
 		c.sampling[i] = [2]C.int{C.int(s[0]), C.int(s[1])}
 	}
-	var out *C.uchar
-	n := C.encode((*C.uchar)(unsafe.SliceData(pix)), c, &out)
-	defer C.free(unsafe.Pointer(out))
-	return C.GoBytes(unsafe.Pointer(out), C.int(n))
+	f := C.encode((*C.uchar)(unsafe.SliceData(pix)), c)
+	defer C.free(unsafe.Pointer(f.bytes))
+	return C.GoBytes(unsafe.Pointer(f.bytes), C.int(f.n))
 }
 
 // Decode decodes the JPEG b, plainly, to dst as RGB, and returns the number of bytes.
