@@ -24,7 +24,6 @@ import tarfile
 import time
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-os.environ["LIGHTLY_DID_VERSION_CHECK"] = "True"
 
 import numpy as np
 import torch
@@ -164,10 +163,9 @@ def lightly(size, strength, realised):
 
     blur = 0.5 if size > 64 else 0
     pair = SimCLRTransform(input_size=size, cj_strength=strength, gaussian_blur=blur, normalize=None)
-    for view in pair.transforms[:1]:  # both views have the same object
-        steps = view.transform.transforms
-        steps[-1] = v2.PILToTensor()
-        count_torchvision(steps, realised)
+    steps = pair.transforms[0].transform.transforms  # those of the other view too
+    steps[-1] = v2.PILToTensor()
+    count_torchvision(steps, realised)
     realised.count(ImageFilter, "GaussianBlur", "blur")
     return lambda encoded: tuple(pair(Image.open(io.BytesIO(encoded)).convert("RGB")))
 
