@@ -67,9 +67,6 @@ func sizeTensorFlow(r *rand.Rand, w, h int, least, most, aspect float64) (cw, ch
 	highest := int(math.RoundToEven(math.Sqrt(most / aspect)))
 	if width(highest) > w {
 		highest = int((float64(w) + 0.5) / aspect)
-		if width(highest) > w {
-			highest--
-		}
 	}
 	highest = min(highest, h)
 	lowest = min(lowest, highest)

@@ -18,8 +18,9 @@ import (
 
 // golden is testdata/golden.json, written by testdata/golden.py.
 type golden struct {
-	Stages []goldenStage
-	Decode []goldenDecode
+	Stages  []goldenStage
+	Samples []goldenSamples
+	Decode  []goldenDecode
 }
 
 // goldenStage is what torchvision made of an image with known parameters.
@@ -54,8 +55,8 @@ func readGolden(t testing.TB) (g golden) {
 	if err := json.Unmarshal(b, &g); err != nil {
 		t.Fatal(err)
 	}
-	if len(g.Stages) < 40 || len(g.Decode) < 30 {
-		t.Fatalf("golden.json has %d and %d cases: too few to be whole", len(g.Stages), len(g.Decode))
+	if len(g.Stages) < 56 || len(g.Samples) < 5 || len(g.Decode) < 30 {
+		t.Fatalf("golden.json has %d, %d and %d cases: too few to be whole", len(g.Stages), len(g.Samples), len(g.Decode))
 	}
 	return g
 }

@@ -18,8 +18,8 @@ const (
 	Bilinear Interpolation = iota
 	Bicubic
 
-	// BicubicTensorFlow is tf.image.resize_bicubic of TensorFlow 1, which the reference code of SimCLR calls. It takes 4 by 4
-	// pixels, however much lies between two places, and moves the image by up to half a pixel of the source.
+	// BicubicTensorFlow is tf.image.resize_bicubic of TensorFlow 1, which the reference code of SimCLR calls. It weighs 4 by 4
+	// pixels, however much the image shrinks, so fine patterns alias, and it moves the image by up to half a pixel.
 	BicubicTensorFlow
 )
 

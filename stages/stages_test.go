@@ -2,6 +2,7 @@ package stages
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -186,6 +187,38 @@ func TestOneOfTheColourJitter(t *testing.T) {
 				t.Errorf("%+v does nothing to sample %d", c.stage, id)
 			}
 		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	scene := readPNG(t, "48x40.png")
+	for _, c := range []struct{ unset, set pipeline.Drawer }{
+		{Solarize{P: 1}, Solarize{P: 1, Threshold: 128}},
+		{Cutout{P: 1}, Cutout{P: 1, Scale: [2]float64{0.25, 0.25}}},
+		{GaussianNoise{P: 1}, GaussianNoise{P: 1, Sigma: [2]float64{0.1, 0.1}}},
+		{GaussianBlur{P: 1, Kernel: 5}, GaussianBlur{P: 1, Kernel: 5, Sigma: [2]float64{0.1, 2}}},
+		{CenterCrop{Size: 9}, CenterCrop{Size: 9, Fraction: 0.875}},
+		{RandomResizedCrop{Size: 9}, RandomResizedCrop{Size: 9, Scale: [2]float64{0.08, 1}, Ratio: [2]float64{3. / 4, 4. / 3}}},
+	} {
+		key := pipeline.Key{Seed: 6}
+		unset, set := newSample(scene, key), newSample(scene, key)
+		if err := errors.Join(c.unset.Apply(unset), c.set.Apply(set)); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(unset.Image.Pix, set.Image.Pix) {
+			t.Errorf("%+v does not do what %+v does", c.unset, c.set)
+		}
+	}
+}
+
+// Brightness that is added has its neutral value at 0: a whole step from black makes everything white.
+func TestAddedBrightnessOfOne(t *testing.T) {
+	s := newSample(readPNG(t, "48x40.png"), pipeline.Key{})
+	if err := (ColorJitter{AddBrightness: true}).ApplyWith(s, []float64{1, 1, 1, 1, 0, 1234}); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Count(s.Image.Pix, []byte{255}) != len(s.Image.Pix) {
+		t.Error("not all is white")
 	}
 }
 

@@ -16,7 +16,9 @@ import torch
 import torchvision
 import torchvision.transforms.v2.functional as F
 from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, RandomResizedCrop
+
+from shares import shares
 
 HERE = pathlib.Path(__file__).parent
 
@@ -132,6 +134,21 @@ def sobel(img):
     return torch.clamp(torch.round(torch.hypot(gx, gy) / 4), 0, 255).to(torch.uint8).expand(3, -1, -1)
 
 
+def samples():
+    """How the parts that RandomResizedCrop draws are distributed. The last row has bounds of its own."""
+    torch.manual_seed(1)
+    draws = 100_000
+    rows = []
+    usual = ([0.08, 1.0], [3 / 4, 4 / 3])
+    sizes = [(500, 375), (32, 32), (300, 40), (7, 11)]
+    for w, h, scale, ratio in [(w, h, *usual) for w, h in sizes] + [(19, 23, [0.2, 0.35], [0.5, 2.0])]:
+        image = torch.empty(3, h, w)
+        boxes = np.array([RandomResizedCrop.get_params(image, scale, ratio) for _ in range(draws)])
+        row = {"w": w, "h": h, "scale": scale, "ratio": ratio, "draws": draws}
+        rows.append(row | {"shares": shares(boxes[:, [1, 0, 3, 2]])})  # y, x, h, w
+    return rows
+
+
 decodes = []
 
 
@@ -232,6 +249,6 @@ if __name__ == "__main__":
     formats()
     made_with = {"torch": torch.__version__, "torchvision": torchvision.__version__, "pillow": PIL.__version__}
     parts = [f'"made_with": {json.dumps(made_with)}']
-    for name, rows in (("stages", cases), ("decode", decodes)):
+    for name, rows in (("stages", cases), ("samples", samples()), ("decode", decodes)):
         parts.append(f'"{name}": [\n' + ",\n".join(json.dumps(row) for row in rows) + "\n]")
     (HERE / "golden.json").write_text("{\n" + ",\n".join(parts) + "\n}\n")

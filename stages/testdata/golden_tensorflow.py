@@ -14,6 +14,8 @@ import PIL
 import tensorflow as tf
 from PIL import Image
 
+from shares import shares
+
 HERE = pathlib.Path(__file__).parent
 
 cases = []
@@ -102,19 +104,20 @@ def stages():
 
 
 def samples():
-    """How the parts that sample_distorted_bounding_box draws are distributed: for each quantity, pairs of a value and the share
-    of the draws that do not exceed it."""
+    """How the parts that sample_distorted_bounding_box draws are distributed. The last row has bounds of its own."""
     draws = 100_000
     rows = []
-    for w, h in [(500, 375), (333, 500), (97, 61), (32, 32), (300, 40), (11, 7)]:
+    usual = ([0.08, 1.0], [3 / 4, 4 / 3])
+    sizes = [(500, 375), (333, 500), (97, 61), (32, 32), (300, 40), (11, 7)]
+    for w, h, scale, ratio in [(w, h, *usual) for w, h in sizes] + [(19, 23, [0.2, 0.35], [0.5, 2.0])]:
 
-        def draw(_, w=w, h=h):
+        def draw(_, w=w, h=h, scale=scale, ratio=ratio):
             begin, size, _ = tf.image.sample_distorted_bounding_box(
                 [h, w, 3],
                 tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
                 min_object_covered=0.1,
-                aspect_ratio_range=(3 / 4, 4 / 3),
-                area_range=(0.08, 1.0),
+                aspect_ratio_range=ratio,
+                area_range=scale,
                 max_attempts=100,
                 use_image_if_no_bounding_boxes=True,
                 seed=1,
@@ -122,12 +125,8 @@ def samples():
             return tf.stack([begin[1], begin[0], size[1], size[0]])
 
         boxes = next(iter(tf.data.Dataset.range(draws).map(draw).batch(draws)))
-        x, y, cw, ch = boxes.numpy().astype(np.float64).T
-        row = {"w": w, "h": h, "draws": draws}
-        for name, values in [("x", x), ("y", y), ("width", cw), ("height", ch), ("area", cw * ch), ("ratio", cw / ch)]:
-            at = np.unique(np.quantile(values, [0, 0.01, 0.05, *np.arange(0.1, 0.95, 0.1), 0.95, 0.99, 1], method="lower"))
-            row[name] = [[v, float(np.mean(values <= v))] for v in at]
-        rows.append(row)
+        row = {"w": w, "h": h, "scale": scale, "ratio": ratio, "draws": draws}
+        rows.append(row | {"shares": shares(boxes.numpy())})
     return rows
 
 
