@@ -181,6 +181,27 @@ func TestDecodeKeepsNoMemory(t *testing.T) {
 	}
 }
 
+// TestDecodersAreSilent: what a library complains of is said in an error, or not at all. It runs in a process of its own, whose output it sees.
+func TestDecodersAreSilent(t *testing.T) {
+	const child = "GOCLR_TEST_SILENCE"
+	if os.Getenv(child) == "" {
+		run := exec.Command(os.Args[0], "-test.run=^TestDecodersAreSilent$")
+		run.Env = append(os.Environ(), child+"=1")
+		if out, err := run.CombinedOutput(); err != nil || string(out) != "PASS\n" {
+			t.Errorf("%v, and this output:\n%s", err, out)
+		}
+		return
+	}
+	b := readFile(t, "decode/large.jpg")
+	for _, damaged := range [][]byte{
+		append(append(bytes.Clone(b[:len(b)-2]), 0, 1, 2, 3, 4), 0xff, 0xd9),
+		append(bytes.Clone(b[:len(b)/2]), 0xff, 0xd9),
+		append(bytes.Clone(b[:100]), 0xff, 0xda, 0, 2, 0xff, 0xd9),
+	} {
+		Check(damaged, 0) //nolint:errcheck // refused or not, it is the output that counts
+	}
+}
+
 // workers counts the threads of this process that libvips has named so.
 func workers(t *testing.T) (n int) {
 	tasks, err := filepath.Glob("/proc/self/task/*/comm")

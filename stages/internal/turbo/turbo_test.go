@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -236,17 +237,19 @@ func TestDamageBehindARegionIsNotSeen(t *testing.T) {
 func TestManyScansAreRefused(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
 	n := image.Pt(64, 64)
-	b := turbotest.Encode(noise(r, n, 1), n.X, n.Y, turbotest.Options{Components: 1, Sampling: [3][2]int{{1, 1}}, Quality: 90, Progressive: true})
-	// The last scan refines the last bit; it is repeated.
-	last := b[bytes.LastIndex(b, []byte{0xff, 0xda}) : len(b)-2]
-	b = b[:len(b)-2]
-	for range 120 {
-		b = append(b, last...)
-	}
-	b = append(b, 0xff, 0xd9)
 	all := image.Rectangle{Max: n}
-	if _, err := Decode(make([]byte, room(all)), b, all); err == nil {
-		t.Error("130 scans pass")
+	b := turbotest.Encode(noise(r, n, 3), n.X, n.Y, turbotest.Options{Components: 3, Sampling: samplings["4:4:4"], Quality: 90, SequentialScans: true})
+	end := b[len(b)-2:]
+	scan := b[bytes.LastIndex(b, []byte{0xff, 0xda}) : len(b)-2]
+	for _, c := range []struct {
+		scans int
+		pass  bool
+	}{{3, true}, {100, true}, {101, false}} {
+		file := slices.Concat(b[:len(b)-2], bytes.Repeat(scan, c.scans-3), end)
+		_, err := Decode(make([]byte, room(all)), file, all)
+		if c.pass != (err == nil) || !c.pass && !strings.Contains(err.Error(), "100 scans") {
+			t.Errorf("%d scans: %v", c.scans, err)
+		}
 	}
 }
 
