@@ -211,6 +211,21 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// Sigma is a share of the range: 0.1 of it is 25.5 levels.
+func TestNoiseStrength(t *testing.T) {
+	s := newSample(pipeline.Image{W: 200, H: 200, Pix: bytes.Repeat([]byte{128}, 3*200*200)}, pipeline.Key{})
+	if err := (GaussianNoise{}).ApplyWith(s, []float64{1, 0.1, 1234567}); err != nil {
+		t.Fatal(err)
+	}
+	var squares float64
+	for _, p := range s.Image.Pix {
+		squares += (float64(p) - 128) * (float64(p) - 128)
+	}
+	if got := math.Sqrt(squares / float64(len(s.Image.Pix))); math.Abs(got-25.5) > 0.3 {
+		t.Errorf("noise of sigma 0.1 deviates by %.2f levels, want 25.5", got)
+	}
+}
+
 // Brightness that is added has its neutral value at 0: a whole step from black makes everything white.
 func TestAddedBrightnessOfOne(t *testing.T) {
 	s := newSample(readPNG(t, "48x40.png"), pipeline.Key{})
