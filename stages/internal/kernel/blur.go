@@ -11,6 +11,7 @@ import (
 // A Border is what a blur finds beyond the borders of an image.
 type Border int
 
+// The borders.
 const (
 	Reflect Border = iota // the image, mirrored at its border pixels, as in torchvision
 	Zero                  // black, as where TensorFlow pads a convolution ("SAME"): the borders darken

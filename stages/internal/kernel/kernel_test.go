@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 )
@@ -20,8 +21,8 @@ func noise(w, h int, r *rand.Rand) []byte {
 	return pix
 }
 
-// misaligned returns scratch that begins at an odd address and is not longer than promised.
-func misaligned(n int) []byte { return make([]byte, n+1)[1 : n+1 : n+1] }
+// misaligned returns scratch that begins at an odd address, is not longer than promised and holds what was there before.
+func misaligned(n int) []byte { return bytes.Repeat([]byte{99}, n+1)[1 : n+1 : n+1] }
 
 // benchmarkLevels measures f at each level.
 func benchmarkLevels(b *testing.B, name string, f func()) {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -118,6 +119,79 @@ func TestResizedFlatImagesStayFlat(t *testing.T) {
 			}
 		}
 	})
+}
+
+// exactResize is the resize in floating point, by the filters' definitions.
+func exactResize(w, h int, src []byte, srcW int, box Rect, f Filter) []float64 {
+	keys := func(x, a float64) float64 {
+		if x = math.Abs(x); x < 1 {
+			return (a+2)*x*x*x - (a+3)*x*x + 1
+		} else if x < 2 {
+			return a*x*x*x - 5*a*x*x + 8*a*x - 4*a
+		}
+		return 0
+	}
+	// pass makes n numbers out of from.
+	pass := func(n, from int, put func(i int, v float64), at func(i int) float64) {
+		scale := float64(from) / float64(n)
+		for i := range n {
+			sum, total := 0.0, 0.0
+			for k := -5 * from; k < 6*from; k++ {
+				stretch, weight := max(scale, 1), 0.0
+				x := (float64(k) + 0.5 - (float64(i)+0.5)*scale) / stretch
+				switch {
+				case f == BicubicTF1:
+					place := float64(i) * scale
+					whole := math.Floor(place)
+					weight = keys(float64(k)-whole-math.RoundToEven((place-whole)*1024)/1024, -0.75)
+				case k < 0 || k >= from:
+				case f == Bilinear:
+					weight = max(0, 1-math.Abs(x))
+				default:
+					weight = keys(x, -0.5)
+				}
+				sum += weight * at(min(max(k, 0), from-1))
+				total += weight
+			}
+			v := sum / total
+			if f != BicubicTF1 {
+				v = min(max(v, 0), 255)
+			}
+			put(i, v)
+		}
+	}
+	mid, dst := make([]float64, 3*w*box.H), make([]float64, 3*w*h)
+	for c := range 3 {
+		for y := range box.H {
+			pass(w, box.W, func(i int, v float64) { mid[3*(y*w+i)+c] = v },
+				func(i int) float64 { return float64(src[3*((box.Y+y)*srcW+box.X+i)+c]) })
+		}
+		for x := range w {
+			pass(h, box.H, func(i int, v float64) { dst[3*(i*w+x)+c] = min(max(v, 0), 255) },
+				func(i int) float64 { return mid[3*(i*w+x)+c] })
+		}
+	}
+	return dst
+}
+
+// A resize is that of exact arithmetic, but for rounding: once, or twice where levels are rounded between the directions.
+func TestResizeIsExactButForRounding(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, c := range []struct {
+		box  Rect
+		w, h int
+	}{{Rect{3, 2, 41, 37}, 27, 20}, {Rect{0, 5, 9, 13}, 20, 31}, {Rect{10, 0, 40, 6}, 11, 9}, {Rect{0, 0, 50, 40}, 3, 2}} {
+		src := noise(50, 40, r)
+		for f, most := range map[Filter]float64{Bilinear: 1.1, Bicubic: 1.5, BicubicTF1: 0.56} {
+			got := make([]byte, 3*c.w*c.h)
+			Resize(got, c.w, c.h, src, 50, c.box, f, false, misaligned(ResizeScratch(c.box, c.w, c.h, f)))
+			for i, want := range exactResize(c.w, c.h, src, 50, c.box, f) {
+				if d := math.Abs(float64(got[i]) - want); d > most {
+					t.Fatalf("filter %d, %+v to %d x %d: level %d is %.2f levels from the exact one", f, c.box, c.w, c.h, got[i], d)
+				}
+			}
+		}
+	}
 }
 
 func TestResizeAllocatesNothing(t *testing.T) {
