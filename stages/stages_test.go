@@ -211,9 +211,13 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// Sigma is a share of the range: 0.1 of it is 25.5 levels.
+// Sigma is a share of the range: 0.1 of it is 25.5 levels. Another seed is other noise.
 func TestNoiseStrength(t *testing.T) {
-	s := newSample(pipeline.Image{W: 200, H: 200, Pix: bytes.Repeat([]byte{128}, 3*200*200)}, pipeline.Key{})
+	grey := pipeline.Image{W: 200, H: 200, Pix: bytes.Repeat([]byte{128}, 3*200*200)}
+	s, other := newSample(grey, pipeline.Key{}), newSample(grey, pipeline.Key{})
+	if err := (GaussianNoise{}).ApplyWith(other, []float64{1, 0.1, 1234568}); err != nil {
+		t.Fatal(err)
+	}
 	if err := (GaussianNoise{}).ApplyWith(s, []float64{1, 0.1, 1234567}); err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +227,9 @@ func TestNoiseStrength(t *testing.T) {
 	}
 	if got := math.Sqrt(squares / float64(len(s.Image.Pix))); math.Abs(got-25.5) > 0.3 {
 		t.Errorf("noise of sigma 0.1 deviates by %.2f levels, want 25.5", got)
+	}
+	if bytes.Equal(s.Image.Pix, other.Image.Pix) {
+		t.Error("two seeds make the same noise")
 	}
 }
 
