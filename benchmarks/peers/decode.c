@@ -114,7 +114,7 @@ int main(int argc, char **argv) {
 	for (long t = 0; t < threads; t++) pthread_join(shares[t].thread, NULL);
 	double wall = seconds(CLOCK_MONOTONIC) - start, cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start;
 
-	printf("BenchmarkDataPath/%s/libjpeg-turbo-full-decode", argv[2]);
+	printf("BenchmarkDataPath/%s/libjpeg-turbo", argv[2]);
 	if (threads > 1) printf("-%ld", threads);
 	printf(" %ld %.0f ns/op %.2f images/cpu-s %.2f images/s\n", images, 1e9 * wall / images, images / cpu, images / wall);
 	return 0;
