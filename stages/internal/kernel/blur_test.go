@@ -169,3 +169,18 @@ func BenchmarkBlur(b *testing.B) {
 		benchmarkLevels(b, fmt.Sprintf("sigma=%g/224", sigma), func() { Blur(pix, 224, 224, 11, sigma, Reflect, scratch) })
 	}
 }
+
+// The weights that are left in sum to one, and the outermost of them is one.
+func TestGaussLeavesOutNoWeight(t *testing.T) {
+	for sigma := 0.05; sigma < 40; sigma *= 1.05 {
+		var weights [MaxBlurRadius + 1]int16
+		radius := gauss(weights[:], sigma)
+		sum := 0
+		for _, w := range weights[:radius+1] {
+			sum += int(w)
+		}
+		if radius > 0 && (sum != 1<<blurBits || weights[radius] == 0) {
+			t.Errorf("sigma %g: %d weights sum to %d, and the last is %d", sigma, radius+1, sum, weights[radius])
+		}
+	}
+}
