@@ -1,8 +1,7 @@
-#include "decode.h"
-
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "decoder.h"
 
 /* margin is how many columns are decoded on both sides of those asked for. libjpeg-turbo treats the edge of what it decodes as the edge
    of the image. Chroma of half the columns is interpolated from one sample on each side, so its last two columns are wrong there; nothing
@@ -11,14 +10,6 @@ enum { margin = 4 };
 
 /* max_scans is the limit that libvips has, too: a small file of ten thousand scans would take minutes. */
 enum { max_scans = 100 };
-
-struct decoder {
-	struct jpeg_decompress_struct jpeg;
-	struct jpeg_error_mgr errors;
-	struct jpeg_progress_mgr progress;
-	jmp_buf failed;
-	char message[JMSG_LENGTH_MAX];
-};
 
 static void fail(j_common_ptr c) {
 	decoder *d = c->client_data;
@@ -31,7 +22,7 @@ static void fail_on_warning(j_common_ptr c, int level) {
 	if (level < 0) fail(c);
 }
 
-static void give_up(decoder *d, const char *why) {
+void give_up(decoder *d, const char *why) {
 	strncpy(d->message, why, sizeof d->message - 1);
 	longjmp(d->failed, 1);
 }
@@ -106,6 +97,7 @@ const char *decoder_read(decoder *d, const unsigned char *file, size_t n, region
 	int width = j->output_width, height = j->output_height;
 	if (r->x < 0 || r->y < 0 || r->w < 1 || r->h < 1 || r->w > width - r->x || r->h > height - r->y)
 		give_up(d, "the region does not lie in the image");
+	if (r->fast) r->fast = huffman_start(d);
 	int whole = r->w == width && r->h == height;
 	if (!whole) {
 		if (smoothed(j)) give_up(d, "a progressive file that lacks scans: only the whole image can be decoded");
@@ -119,9 +111,11 @@ const char *decoder_read(decoder *d, const unsigned char *file, size_t n, region
 		JSAMPROW rows[2] = {dst, dst + row};
 		dst += row * jpeg_read_scanlines(j, rows, end - j->output_scanline < 2 ? 1 : 2);
 	}
-	if (whole)
+	if (whole) {
+		if (r->fast) huffman_end(d);
 		jpeg_finish_decompress(j); /* sees damage up to the end marker */
-	else
+	} else {
 		jpeg_abort_decompress(j);
+	}
 	return NULL;
 }

@@ -15,6 +15,7 @@ typedef struct decoder decoder;
 
 typedef struct {
 	int x, y, w, h;
+	int fast; /* let huffman.c take part if it can; set to whether it did */
 } region;
 
 /* decoder_new returns a decoder, or NULL where there is no memory. */

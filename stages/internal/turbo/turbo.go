@@ -1,7 +1,8 @@
 //go:build cgo
 
 // Package turbo decodes JPEG files, or rectangles of them, with libjpeg-turbo. It reads only what a rectangle needs: columns beside
-// it are not transformed, rows above it are skipped, and nothing behind its last row is read.
+// it are not transformed, rows above it are skipped, and nothing behind its last row is read. Huffman codes of the usual kind of file
+// are read by huffman.c, with the same result.
 package turbo
 
 /*
@@ -37,18 +38,27 @@ func Room(r image.Rectangle) (w, h int) {
 // Decode works with defaults of libjpeg-turbo that decide pixels (accurate integer transform, chroma interpolated). It
 // allocates nothing, and may be called from many goroutines: there are as many decompressors as there ever were calls at once.
 func Decode(dst, b []byte, r image.Rectangle) (image.Rectangle, error) {
+	r, _, err := read(dst, b, r, true)
+	return r, err
+}
+
+// read is Decode, with huffman.c or without; it tells whether that took part.
+func read(dst, b []byte, r image.Rectangle, huffman bool) (_ image.Rectangle, fast bool, err error) {
 	d, err := take()
 	if err != nil {
-		return r, err
+		return r, false, err
 	}
 	defer give(d)
 	c := C.region{x: C.int(r.Min.X), y: C.int(r.Min.Y), w: C.int(r.Dx()), h: C.int(r.Dy())}
+	if huffman {
+		c.fast = 1
+	}
 	failed := C.decoder_read(d, (*C.uchar)(unsafe.SliceData(b)), C.size_t(len(b)), &c, (*C.uchar)(unsafe.SliceData(dst)), C.size_t(len(dst)))
 	if failed != nil {
-		return r, fmt.Errorf("libjpeg-turbo: %s", C.GoString(failed))
+		return r, false, fmt.Errorf("libjpeg-turbo: %s", C.GoString(failed))
 	}
 	x, y := int(c.x), int(c.y)
-	return image.Rect(x, y, x+int(c.w), y+int(c.h)), nil
+	return image.Rect(x, y, x+int(c.w), y+int(c.h)), c.fast != 0, nil
 }
 
 // idle are the decompressors that no call is using.

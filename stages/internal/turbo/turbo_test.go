@@ -221,6 +221,28 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// Files of one sequential scan are what huffman.c is for, and the tests of their pixels are tests of it.
+func TestHuffmanDecoderTakesPart(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	n := image.Pt(50, 40)
+	all := image.Rectangle{Max: n}
+	for name, c := range map[string]struct {
+		options turbotest.Options
+		want    bool
+	}{
+		"4:2:0":                 {turbotest.Options{Components: 3, Sampling: samplings["4:2:0"], Quality: 90}, true},
+		"grey":                  {turbotest.Options{Components: 1, Sampling: samplings["4:4:4"], Quality: 90}, true},
+		"with restarts":         {turbotest.Options{Components: 3, Sampling: samplings["4:4:4"], Quality: 50, RestartInterval: 3}, true},
+		"progressive":           {turbotest.Options{Components: 3, Sampling: samplings["4:2:0"], Quality: 90, Progressive: true}, false},
+		"a scan for each plane": {turbotest.Options{Components: 3, Sampling: samplings["4:2:0"], Quality: 90, SequentialScans: true}, false},
+	} {
+		b := turbotest.Encode(noise(r, n, c.options.Components), n.X, n.Y, c.options)
+		if _, fast, err := read(make([]byte, room(all)), b, all, true); err != nil || fast != c.want {
+			t.Errorf("%s: huffman.c took part: %v, %v; want %v", name, fast, err, c.want)
+		}
+	}
+}
+
 // A region above the damage decodes, which is why an ingest checks whole images.
 func TestDamageBehindARegionIsNotSeen(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
@@ -324,8 +346,16 @@ func FuzzDecode(f *testing.F) {
 		if bytes.Count(dst[n:], []byte{0xa5}) != 64 {
 			t.Fatal("bytes written behind the buffer")
 		}
-		if err == nil && !want.In(at) {
+		if err != nil {
+			return
+		}
+		if !want.In(at) {
 			t.Fatalf("asked for %v, got %v", want, at)
+		}
+		// What huffman.c takes for whole, the library does too, and reads the same.
+		again := make([]byte, n)
+		if at2, _, err := read(again, b, want, false); err != nil || at2 != at || !bytes.Equal(again[:3*at.Dx()*at.Dy()], dst[:3*at.Dx()*at.Dy()]) {
+			t.Fatalf("%v, %v: other pixels without huffman.c, or %v", at, at2, err)
 		}
 	})
 }
