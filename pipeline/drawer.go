@@ -33,7 +33,7 @@ type RegionDecoder interface {
 	// Size is the size of the image that Apply would make, read from the header of s.Bytes.
 	Size(s *Sample) (w, h int, err error)
 	// ApplyRegion is Apply, but the result need only cover r, which lies in the image. It sets Image.Origin to where in the
-	// whole image the result begins. The pixels are those that Apply would give.
+	// whole image the result begins. Within r the pixels are those that Apply would give.
 	ApplyRegion(s *Sample, r image.Rectangle) error
 }
 

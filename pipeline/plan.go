@@ -14,7 +14,7 @@ import (
 // batches, however many workers they have. It is meant to be kept as JSON beside the weights of a run, to be compared when
 // the run is resumed.
 type Plan struct {
-	Version  int           `json:"version"` // of the engine; a change means other bytes for the same plan
+	Version  int           `json:"version"` // of engine and kernels; a change means other bytes for the same plan
 	Source   string        `json:"source"`  // Fingerprint of the source, or else the name of its type
 	Images   int           `json:"images"`
 	Seed     uint64        `json:"seed"`
@@ -33,8 +33,8 @@ type PlanStage struct {
 	Params      map[string]json.RawMessage `json:"params,omitempty"`
 }
 
-// planVersion goes up with each change of the engine that changes the bytes of a batch.
-const planVersion = 1
+// planVersion goes up with each change of the engine or of the stages' kernels that changes the bytes of a batch.
+const planVersion = 2
 
 func newPlan(src Source, images int, o Options, c *chains) (Plan, error) {
 	p := Plan{

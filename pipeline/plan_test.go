@@ -58,7 +58,7 @@ func TestPlanAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"version":1,"source":"crc:1234","images":100,"seed":1,"batch":8,"world":1,"ordered":false,"keep_tail":false,` +
+	want := `{"version":2,"source":"crc:1234","images":100,"seed":1,"batch":8,"world":1,"ordered":false,"keep_tail":false,` +
 		`"stages":[{"name":"unpack","params":{"Size":2}},{"name":"versioned","fingerprint":"8.1"},` +
 		`{"name":"Tuned","params":{"Inner":{"type":"noise","value":{"Most":4}},"Limit":"+Inf","Names":{"a":1,"b":2},` +
 		`"Pointer":0.25,"Range":[0.08,1],"Size":224}}],` +

@@ -9,6 +9,15 @@ import (
 // smallImage is the side in pixels up to which images are treated as CIFAR's are: no blur, and no crop in evaluation.
 const smallImage = 64
 
+// PaperStrength is the strength of the colour jitter that the paper uses for images of size by size pixels: 1 for ImageNet (section 3),
+// 0.5 for CIFAR-10 (appendix B.9), and here up to 64 pixels.
+func PaperStrength(size int) float64 {
+	if size > smallImage {
+		return 1
+	}
+	return 0.5
+}
+
 // SimCLR is the chain that makes one view of size by size pixels (section 3 and appendix A of the paper): random resized crop,
 // flip, colour jitter of the given strength with probability 0.8, grey with probability 0.2 and, above 64 pixels, blur with
 // probability 0.5. The paper uses strength 1 for ImageNet and 0.5 for CIFAR-10. The largest strength is 2.5, where Hue reaches 0.5;
@@ -72,7 +81,7 @@ func simCLR(size int, strength float64, style Style, addBrightness bool) []pipel
 }
 
 // CIFAR is SimCLR for images of 32 by 32 pixels: strength 0.5 and no blur (appendix B.9).
-func CIFAR() []pipeline.Stage { return SimCLR(32, 0.5) }
+func CIFAR() []pipeline.Stage { return SimCLR(32, PaperStrength(32)) }
 
 // Eval is the chain for evaluation at size by size pixels: the central 0.875 of the image, resized; or, up to 64 pixels, the
 // whole image, resized if it has another size. Nothing in it is random. Put it behind Decode, without pipeline.Pair.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -151,10 +150,7 @@ func (s *settings) complete() {
 		o.WarmupEpochs = min(10, float64(s.epochs)/10)
 	}
 	if s.strength == 0 {
-		s.strength = 1
-		if s.imageSize <= 64 {
-			s.strength = 0.5
-		}
+		s.strength = stages.PaperStrength(s.imageSize)
 	}
 }
 
@@ -175,15 +171,8 @@ func (s *settings) restore() error {
 	if err != nil {
 		return err
 	}
-	given := map[string]bool{}
-	s.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, value := range c.Settings {
-		if given[name] || s.flags.Lookup(name) == nil {
-			continue
-		}
-		if err := s.flags.Set(name, value); err != nil {
-			return fmt.Errorf("setting %s of %s: %w", name, s.out, err)
-		}
+	if err := s.flags.SetOthers(c.Settings); err != nil {
+		return fmt.Errorf("%s: %w", s.out, err)
 	}
 	return nil
 }

@@ -79,10 +79,7 @@ func (s *settings) parse(args []string) error {
 		return cli.Usagef("-id names the images, so there is no place for -n")
 	}
 	if s.strength == 0 {
-		s.strength = 1
-		if s.imageSize <= 64 {
-			s.strength = 0.5
-		}
+		s.strength = stages.PaperStrength(s.imageSize)
 	}
 	return s.checkOut()
 }
@@ -107,13 +104,8 @@ func (s *settings) restore() error {
 	if s.checkpoint, err = simclr.ReadCheckpoint(s.run); err != nil {
 		return err
 	}
-	for name, value := range s.checkpoint.Settings {
-		if s.flags.Lookup(name) == nil || s.given[name] {
-			continue
-		}
-		if err := s.flags.Set(name, value); err != nil {
-			return fmt.Errorf("setting %s of %s: %w", name, s.run, err)
-		}
+	if err := s.flags.SetOthers(s.checkpoint.Settings); err != nil {
+		return fmt.Errorf("%s: %w", s.run, err)
 	}
 	return nil
 }

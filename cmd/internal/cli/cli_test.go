@@ -185,3 +185,17 @@ func TestInterruptedError(t *testing.T) {
 		t.Errorf("exit code %d, %q; want %d, %q", code, out.String(), ExitInterrupted, want)
 	}
 }
+
+func TestSetOthers(t *testing.T) {
+	f := NewFlags("try", "Try tries.")
+	a, b, _ := f.Int("a", 1, ""), f.Int("b", 2, ""), f.Int("c", 3, "")
+	if err := f.Parse([]string{"-a", "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SetOthers(map[string]string{"a": "7", "b": "8", "gone": "9"}); err != nil || *a != 1 || *b != 8 {
+		t.Errorf("a is %d, b is %d, error %v; want 1 and 8", *a, *b, err)
+	}
+	if err := f.SetOthers(map[string]string{"c": "x"}); err == nil || !strings.Contains(err.Error(), "setting c") {
+		t.Errorf("a value that is no number: %v", err)
+	}
+}

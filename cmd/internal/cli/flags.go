@@ -85,6 +85,22 @@ func (f *Flags) Settings() map[string]string {
 	return values
 }
 
+// SetOthers sets the flags that are not on the command line to values that Settings gave, passing over names of no flag. An error
+// names the flag.
+func (f *Flags) SetOthers(values map[string]string) error {
+	given := map[string]bool{}
+	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
+	for name, value := range values {
+		if given[name] || f.Lookup(name) == nil {
+			continue
+		}
+		if err := f.Set(name, value); err != nil {
+			return fmt.Errorf("setting %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // Given reports whether the flag was on the command line, whatever its value.
 func (f *Flags) Given(name string) bool {
 	given := false
