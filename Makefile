@@ -22,10 +22,10 @@ GOLANGCI          = $(CACHE_HOME)/goclr/golangci-lint-$(GOLANGCI_VERSION)-$(shel
 GORUN := go run -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint
+.PHONY: help setup demo test bench bench-peers lint
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
 
 setup: ## install what is missing: system packages, the ONNX Runtime library; then build
 	@sh .ci/setup.sh
@@ -41,6 +41,9 @@ test: setup ## run every test
 
 bench: setup ## run the Go benchmarks; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(GOTEST) $(PACKAGES)
+
+bench-peers: setup ## measure the data path beside other libraries: a quarter of an hour, needs Python and GOCLR_DATA
+	@sh benchmarks/run_peers.sh
 
 lint: setup ## check the style; the first run builds the linter
 	@test -z "$$(gofmt -l .)" || { gofmt -d . | head -n 100; echo "gofmt: these files need formatting:"; gofmt -l .; exit 1; }
