@@ -34,7 +34,7 @@ cc -O2 peers/decode.c -o "$build/decode" $(pkg-config --cflags --libs libjpeg) -
 echo "Batches with one worker and with two:"
 echo
 "$build/datapath.test" -test.run Digest -test.v >"$build/digests" || { cat "$build/digests" >&2; exit 1; }
-sed -n 's/^ *--- PASS: TestDigest\/\([^ ]*\).*/    \1/p; s/.*go:[0-9]*: /        /p' "$build/digests"
+sed -n 's/^=== RUN *TestDigest\/\(.*\)/    \1/p; s/.*go:[0-9]*: /        /p' "$build/digests"
 echo
 
 set --
