@@ -30,12 +30,12 @@ static const uint8_t natural[DCTSIZE2] = {
 	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 };
 
-/* An entry is what a code means. From the lowest bit: bits of code and coefficient together, 5; bits of the coefficient alone, 4; zeros
-   before it. */
-INLINE unsigned entry(unsigned length, unsigned symbol) { return (symbol >> 4) << 9 | (symbol & 15) << 5 | (length + (symbol & 15)); }
-INLINE unsigned total(unsigned e) { return e & 31; }
-INLINE unsigned width(unsigned e) { return e >> 5 & 15; }
-INLINE unsigned zeros(unsigned e) { return e >> 9; }
+/* An entry is what a code means. From the lowest bit: bits of code and coefficient together, 6, as many as a shift looks at; bits of the
+   coefficient alone, 4; zeros before it. */
+INLINE unsigned entry(unsigned length, unsigned symbol) { return (symbol >> 4) << 10 | (symbol & 15) << 6 | (length + (symbol & 15)); }
+INLINE unsigned total(unsigned e) { return e & 63; }
+INLINE unsigned width(unsigned e) { return e >> 6 & 15; }
+INLINE unsigned zeros(unsigned e) { return e >> 10; }
 
 /* make_table returns 0 for a table that does not belong to 8-bit samples. Most files have the same tables as the one before. */
 static int make_table(struct huffman_table *t, const JHUFF_TBL *from, unsigned widest) {
