@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -72,7 +71,7 @@ type loop struct {
 	cancel  context.CancelCauseFunc
 	group   conc.WaitGroup
 	slots   chan struct{} // one taken for each batch, and for each that there may not be, see setKnobs
-	jobs    chan job
+	jobs    chan job      // room for the rows of all batches: a feeder that wakes for each would cost more than the channel
 	retire  chan struct{} // ends one worker; has room for all
 	pending chan *batch   // in order; never blocks, as it has room for all slots
 	fed     bool          // set before pending is closed: it was fed to the end
@@ -87,13 +86,13 @@ func newLoop(ctx context.Context, p *Pipeline) *loop {
 	most := start
 	var t *tuner
 	if p.options.Tune {
-		t = newTuner(start, runtime.GOMAXPROCS(0))
+		t = newTuner(start, cpus())
 		most = t.most
 	}
 	l := &loop{
 		p:       p,
 		slots:   make(chan struct{}, most.prefetch+1),
-		jobs:    make(chan job, 4*p.options.Workers),
+		jobs:    make(chan job, (most.prefetch+1)*p.options.Batch/p.options.World),
 		retire:  make(chan struct{}, most.workers),
 		pending: make(chan *batch, most.prefetch+1),
 		tuning:  tuning{tuner: t, takes: observationTakes, began: time.Now()},

@@ -8,6 +8,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -48,8 +49,10 @@ func (s subject) pipeline(t testing.TB, src datasets.Dataset, o pipeline.Options
 func BenchmarkDataPath(b *testing.B) {
 	for _, s := range subjects {
 		b.Run(s.set+"/"+s.name, func(b *testing.B) {
+			workers := runtime.GOMAXPROCS(0)
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(workers + 1)) // as the commands do, see pipeline.Options.Workers
 			src := s.images(b)
-			p := s.pipeline(b, src, pipeline.Options{})
+			p := s.pipeline(b, src, pipeline.Options{Workers: workers})
 			run(b, p, 0, batch, nil) // loads libraries, makes tables
 			before := cpuTime(b)
 			b.ResetTimer()

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) error {
 	maxSide := f.Int("max-side", 0,
 		"the longer side in `pixels` that larger images are re-encoded to (default: every image stays as it is)")
 	quality := f.Int("quality", 90, "the JPEG `quality` of re-encoded images, 1 to 100")
-	workers := f.Int("workers", runtime.GOMAXPROCS(0), "images decoded at once; the output does not depend on it")
+	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`")
 	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive is unpacked to while it is read")
 	force := f.Bool("force", false, "replace DIR if it holds shards")

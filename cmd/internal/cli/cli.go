@@ -23,6 +23,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 )
@@ -54,6 +55,9 @@ func (e *InterruptedError) Error() string { return e.Msg }
 // things in order and return; a second signal ends the process at once. An error is printed as "name: error" on standard
 // error and becomes an exit code; a panic is printed with its stack as an internal error, exit code 1.
 func Main(name string, run func(ctx context.Context, args []string) error) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // see pipeline.Options.Workers
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // hands a second signal back to the system's default, which kills
 	os.Exit(exitCode(ctx, name, os.Args[1:], os.Stderr, run))
