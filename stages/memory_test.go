@@ -7,15 +7,15 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// photos is a source of n times the same JPEG.
-type photos struct {
+// copies is a source of n times the same JPEG.
+type copies struct {
 	jpeg []byte
 	n    int
 }
 
-func (p photos) Len() int { return p.n }
+func (p copies) Len() int { return p.n }
 
-func (p photos) Read(_ context.Context, _ int, s *pipeline.Sample) error {
+func (p copies) Read(_ context.Context, _ int, s *pipeline.Sample) error {
 	s.Bytes = p.jpeg
 	return nil
 }
@@ -23,7 +23,7 @@ func (p photos) Read(_ context.Context, _ int, s *pipeline.Sample) error {
 // From the JPEG to the batch, a batch and a worker cost some allocations, a sample none.
 func TestViewsOfJPEGsAllocateNothing(t *testing.T) {
 	const batch, few, many = 128, 2, 10
-	src := photos{readFile(t, "decode/large.jpg"), many * batch}
+	src := copies{readFile(t, "decode/large.jpg"), many * batch}
 	chain := []pipeline.Stage{RandomResizedCrop{Size: 32}, Flip{P: 0.5}, ColorJitter{P: 0.8, Brightness: 0.4, Contrast: 0.4, Saturation: 0.4, Hue: 0.1},
 		Grayscale{P: 0.2}, GaussianBlur{P: 0.5}}
 	allocations := func(batches int) float64 {
