@@ -70,8 +70,9 @@ func (t *tuner) next(o observation) knobs {
 	if o.waited.Seconds() < fedWell*o.elapsed.Seconds() {
 		return t.now
 	}
-	if t.raise() || t.raise() {
-		t.trying = true
+	t.trying = t.raise()
+	if !t.trying { // one knob is at its most, and it is the other's turn now
+		t.trying = t.raise()
 	}
 	return t.now
 }
