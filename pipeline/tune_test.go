@@ -135,7 +135,7 @@ func TestTunerHiresForASlowSource(t *testing.T) {
 		return l.tuning.tuner.good.workers < 4
 	})
 	s := p.Stats()
-	if says := fmt.Sprintf("; %d workers, 2 batches ahead", s.Workers); s.Workers < 4 || !strings.Contains(s.String(), says) {
+	if says := fmt.Sprintf("; %d workers, %d batches ahead", s.Workers, s.Prefetch); s.Workers < 4 || !strings.Contains(s.String(), says) {
 		t.Errorf("%d workers in the end; stats say %q", s.Workers, s)
 	}
 }
