@@ -154,7 +154,11 @@ func writeFeatures(t *testing.T, b backends.Backend, path, run string, src pipel
 	if err := errors.Join(err, e.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := features.WriteFile(path); err != nil {
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(features.Write(f), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -56,7 +56,7 @@ func runEmbed(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := features.WriteFile(*out); err != nil {
+	if err := cli.WriteFile(*out, features.Write); err != nil {
 		return err
 	}
 	line.Close()

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(s.out, sheet.writer(s.out)); err != nil {
+	if err := cli.WriteFile(s.out, sheet.writer(s.out)); err != nil {
 		return err
 	}
 	if sheet.Warning != "" {

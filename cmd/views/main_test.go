@@ -299,22 +299,3 @@ func TestNothingButBadImages(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, said)
 	}
 }
-
-// TestFileAppearsComplete fails in the middle of writing.
-func TestFileAppearsComplete(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "v.png")
-	broken := errors.New("broken")
-	err := writeFile(path, func(w io.Writer) error {
-		if _, err := w.Write([]byte("half")); err != nil {
-			return err
-		}
-		return broken
-	})
-	if !errors.Is(err, broken) || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v", err)
-	}
-	if left, _ := os.ReadDir(dir); len(left) > 0 {
-		t.Errorf("%v is left", left)
-	}
-}

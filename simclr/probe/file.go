@@ -1,11 +1,7 @@
 package probe
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"syscall"
+	"io"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -16,28 +12,8 @@ import (
 // rowsPerRecord keeps the records of a file at a few megabytes.
 const rowsPerRecord = 4096
 
-// WriteFile writes the features as an Arrow IPC file with the columns id uint64, label int32 and features, a list of Dim
-// float32. The file appears complete or not at all.
-func (f *Features) WriteFile(path string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-				err = fmt.Errorf("%w: make room on the disk, or name a file on another", err)
-			}
-			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
-		}
-	}()
-	if err := errors.Join(f.write(tmp), tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
-}
-
-func (f *Features) write(file *os.File) error {
+// Write writes the features as an Arrow IPC file with the columns id uint64, label int32 and features, a list of Dim float32.
+func (f *Features) Write(file io.WriteSeeker) error {
 	schema := arrow.NewSchema([]arrow.Field{
 		{Name: "id", Type: arrow.PrimitiveTypes.Uint64},
 		{Name: "label", Type: arrow.PrimitiveTypes.Int32},
