@@ -1,10 +1,11 @@
 package graph
 
 // Grad appends the nodes that compute the gradient of the scalar loss with respect to each of the given nodes, and returns
-// them in the same order. A node that the loss does not depend on has a nil gradient. The loss must be an NTXent, the only
-// operation that ends in a scalar with a gradient.
+// them in the same order. A node that the loss does not depend on has a nil gradient. The loss must be one of the operations
+// that end in a scalar with a gradient.
 func (g *Graph) Grad(loss *Node, wrt []*Node) []*Node {
-	check(loss.Op == OpNTXent, "Grad of %v, want a loss", loss)
+	begin, ok := losses[loss.Op]
+	check(ok, "Grad of %v, want a loss", loss)
 	needed := make([]bool, len(g.Nodes)) // depends on one of wrt, so a gradient is worth computing
 	for _, n := range wrt {
 		needed[n.ID] = true
@@ -16,7 +17,7 @@ func (g *Graph) Grad(loss *Node, wrt []*Node) []*Node {
 	}
 	t := tape{g: g, grads: make([]*Node, len(g.Nodes)), needed: needed}
 	z := loss.In[0]
-	t.accumulate(z, func() *Node { return g.NTXentGrad(z, loss.Attr.Temperature) })
+	t.accumulate(z, func() *Node { return begin(g, loss) })
 	for i := z.ID; i >= 0; i-- {
 		n := g.Nodes[i]
 		if t.grads[i] == nil || len(n.In) == 0 {
@@ -50,6 +51,11 @@ func (t *tape) accumulate(x *Node, contribution func() *Node) {
 		d = t.g.Add(sum, d)
 	}
 	t.grads[x.ID] = d
+}
+
+// losses has one row for each loss: its gradient with respect to its first operand.
+var losses = map[Op]func(g *Graph, loss *Node) *Node{
+	OpNTXent: func(g *Graph, loss *Node) *Node { return g.NTXentGrad(loss.In[0], loss.Attr.Temperature) },
 }
 
 // rules has one row for each operation that a loss may depend on: given node n and the gradient dy of its result, accumulate
