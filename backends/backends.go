@@ -140,6 +140,11 @@ type Options struct {
 	Threads int
 	// Library is the path of the shared library of a backend that loads one. The default is to search for it.
 	Library string
+	// StandardOperators makes a backend that has operators of its own for this device do without them: slower, and what they
+	// are compared with. The default is false.
+	StandardOperators bool
+	// Warn is told what the user should know although the backend works. The default is nil.
+	Warn func(message string)
 }
 
 // OpenFunc opens a backend; see Register.

@@ -38,13 +38,21 @@ func (b *builder) op(op string, in []value, attributes ...attribute) value {
 
 // multi appends an operator with several outputs.
 func (b *builder) multi(op string, outputs int, in []value, attributes ...attribute) []value {
-	o := operation{op: op, attributes: attributes}
+	return b.append(operation{op: op, attributes: attributes}, outputs, in)
+}
+
+// own appends an operator of goclr.
+func (b *builder) own(op string, outputs int, in []value, attributes ...attribute) []value {
+	return b.append(operation{domain: domain, op: op, attributes: attributes}, outputs, in)
+}
+
+func (b *builder) append(o operation, outputs int, in []value) []value {
 	for _, v := range in {
 		o.inputs = append(o.inputs, string(v))
 	}
 	out := make([]value, outputs)
 	for i := range out {
-		out[i] = b.fresh(op)
+		out[i] = b.fresh(o.op)
 		o.outputs = append(o.outputs, string(out[i]))
 	}
 	b.operations = append(b.operations, o)

@@ -12,9 +12,11 @@ type lowering func(l *lowerer, n *graph.Node, in []value) value
 // A lowerer turns nodes of a graph into operators.
 type lowerer struct {
 	*builder
-	values  map[*graph.Node]value
+	values  map[*graph.Node]value    // as row-major tensors
+	blocks  map[*graph.Node]value    // as blocked ones, see blocked.go
 	rows    map[*graph.Node][2]value // of nodes [2, C]: their rows, which are mostly used one by one
 	derived map[derivation]value
+	users   map[*graph.Node][]*graph.Node
 }
 
 // A derivation is a value that several operations of one node need.
@@ -30,6 +32,16 @@ func (l *lowerer) derive(what string, node, other *graph.Node, compute func() va
 	if !ok {
 		v = compute()
 		l.derived[key] = v
+	}
+	return v
+}
+
+// value is a node as a row-major tensor.
+func (l *lowerer) value(n *graph.Node) value {
+	v, ok := l.values[n]
+	if !ok {
+		v = l.unblock(n)
+		l.values[n] = v
 	}
 	return v
 }
@@ -89,18 +101,27 @@ func inputName(n *graph.Node) string { return "in:" + n.Name }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
 // lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
-// evaluation, where each row of the result depends on its own image only.
-func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph.Op]lowering) (*model, error) {
+// evaluation, where each row of the result depends on its own image only. With own operators, the model can only run where
+// those are registered.
+func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, error) {
 	l := &lowerer{
 		builder: newBuilder(),
 		values:  map[*graph.Node]value{},
+		blocks:  map[*graph.Node]value{},
 		rows:    map[*graph.Node][2]value{},
 		derived: map[derivation]value{},
+		users:   map[*graph.Node][]*graph.Node{},
 	}
 	m := &model{outputs: outputs}
 	var in, out []port
 	names := map[string]bool{}
-	for _, n := range g.Reach(outputs...) {
+	nodes := g.Reach(outputs...)
+	for _, n := range nodes {
+		for _, operand := range n.In {
+			l.users[operand] = append(l.users[operand], n)
+		}
+	}
+	for _, n := range nodes {
 		switch n.Op {
 		case graph.OpImage:
 			if m.image != nil {
@@ -131,7 +152,10 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph
 			in = append(in, port{inputName(n), float32Type, tensorShape(n)})
 			l.values[n] = value(inputName(n))
 		default:
-			rule, ok := table[n.Op]
+			if own && l.blocked(n) {
+				continue
+			}
+			rule, ok := standard[n.Op]
 			if !ok {
 				return nil, fmt.Errorf("%v is no operation that this backend knows", n)
 			}
@@ -147,7 +171,7 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph
 			shape = append([]int{anyRows}, shape[1:]...)
 		}
 		out = append(out, port{outputName(i), float32Type, shape})
-		l.name(l.values[n], outputName(i))
+		l.name(l.value(n), outputName(i))
 	}
 	m.encoded = l.encode(in, out)
 	return m, nil
@@ -157,7 +181,7 @@ func (l *lowerer) operands(n *graph.Node) []value {
 	in := make([]value, len(n.In))
 	for i, operand := range n.In {
 		if operand != nil {
-			in[i] = l.values[operand]
+			in[i] = l.value(operand)
 		}
 	}
 	return in

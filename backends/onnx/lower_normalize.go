@@ -48,19 +48,19 @@ func (l *lowerer) affine(v, scale, offset value, x *graph.Node) value {
 // centered is x minus the mean of each channel.
 func (l *lowerer) centered(x *graph.Node) value {
 	return l.derive("centered", x, nil, func() value {
-		return l.sub(l.values[x], l.perChannel(l.mean(x), x))
+		return l.sub(l.value(x), l.perChannel(l.mean(x), x))
 	})
 }
 
 // mean is the mean of each channel of x.
 func (l *lowerer) mean(x *graph.Node) value {
-	return l.derive("mean", x, nil, func() value { return l.channelMean(l.values[x], x) })
+	return l.derive("mean", x, nil, func() value { return l.channelMean(l.value(x), x) })
 }
 
 // covariance is the mean over each channel of centred x times dy.
 func (l *lowerer) covariance(x, dy *graph.Node) value {
 	return l.derive("covariance", x, dy, func() value {
-		return l.channelMean(l.mul(l.centered(x), l.values[dy]), x)
+		return l.channelMean(l.mul(l.centered(x), l.value(dy)), x)
 	})
 }
 
@@ -140,7 +140,7 @@ func (l *lowerer) row(n *graph.Node, i int) value {
 	if rows, ok := l.rows[n]; ok {
 		return rows[i]
 	}
-	return l.op("Gather", []value{l.values[n], l.index(i)}, intAttr("axis", 0))
+	return l.op("Gather", []value{l.value(n), l.index(i)}, intAttr("axis", 0))
 }
 
 func lowerStack(l *lowerer, n *graph.Node, in []value) value { return l.stack(n, in[0], in[1]) }

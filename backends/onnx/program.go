@@ -24,8 +24,8 @@ type program struct {
 	closed  bool
 }
 
-func compile(ctx context.Context, s *graph.Step, library string, threads int) (_ *program, err error) {
-	if err := hold(library); err != nil {
+func compile(ctx context.Context, s *graph.Step, b *backend) (_ *program, err error) {
+	if err := hold(b.library); err != nil {
 		return nil, err
 	}
 	p := &program{step: s}
@@ -52,11 +52,11 @@ func compile(ctx context.Context, s *graph.Step, library string, threads int) (_
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, standard)
+		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, b.own)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, threads); err != nil {
+		if *part.session, err = newSession(m, b); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package onnx
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -27,10 +28,11 @@ const (
 
 // The values of AttributeProto.AttributeType.
 const (
-	attributeFloat = 1
-	attributeInt   = 2
-	attributeStr   = 3
-	attributeInts  = 7
+	attributeFloat  = 1
+	attributeInt    = 2
+	attributeStr    = 3
+	attributeFloats = 6
+	attributeInts   = 7
 )
 
 // A message is an encoded protobuf message.
@@ -75,10 +77,18 @@ func intsAttr(name string, v ...int) attribute {
 	return attribute(m.int(20, attributeInts))
 }
 
-// An operation is a NodeProto: an operator of the default domain applied to named values. An optional input left out is
-// "".
+func floatsAttr(name string, v ...float64) attribute {
+	m := message{}.str(1, name)
+	for _, f := range v {
+		m = m.float(7, float32(f))
+	}
+	return attribute(m.int(20, attributeFloats))
+}
+
+// An operation is a NodeProto: an operator applied to named values. The default domain is "". An optional input left out is
+// "" too.
 type operation struct {
-	op              string
+	domain, op      string
 	inputs, outputs []string
 	attributes      []attribute
 }
@@ -94,6 +104,9 @@ func (o operation) message() message {
 	m = m.str(4, o.op)
 	for _, a := range o.attributes {
 		m = m.bytes(5, a)
+	}
+	if o.domain != "" {
+		m = m.str(7, o.domain)
 	}
 	return m
 }
@@ -168,6 +181,9 @@ func encodeModel(operations []operation, constants []constant, inputs, outputs [
 	for _, p := range outputs {
 		g = g.bytes(12, p.message())
 	}
-	opset := message{}.str(1, "").int(2, opsetVersion)
-	return message{}.int(1, irVersion).str(2, "goclr").bytes(7, g).bytes(8, opset)
+	m := message{}.int(1, irVersion).str(2, "goclr").bytes(7, g).bytes(8, message{}.str(1, "").int(2, opsetVersion))
+	if slices.ContainsFunc(operations, func(o operation) bool { return o.domain == domain }) {
+		m = m.bytes(8, message{}.str(1, domain).int(2, 1))
+	}
+	return m
 }

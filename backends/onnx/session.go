@@ -11,14 +11,21 @@ import (
 type session struct {
 	model *model
 	run   *ort.DynamicAdvancedSession
+	own   *registration // of goclr's operators, nil if the model has none
 }
 
-func newSession(m *model, threads int) (*session, error) {
-	options, err := sessionOptions(threads)
+func newSession(m *model, b *backend) (*session, error) {
+	options, err := sessionOptions(b.info.Threads)
 	if err != nil {
 		return nil, fmt.Errorf("set up ONNX Runtime: %w", err)
 	}
 	defer options.Destroy()
+	var own *registration
+	if b.own {
+		if own, err = register(options, b.library, b.level); err != nil {
+			return nil, fmt.Errorf("add goclr's operators to ONNX Runtime: %w", err)
+		}
+	}
 	in := []string{inputName(m.image)}
 	if m.rate != nil {
 		in = append(in, inputName(m.rate))
@@ -32,9 +39,10 @@ func newSession(m *model, threads int) (*session, error) {
 	}
 	run, err := ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
 	if err != nil {
+		own.release()
 		return nil, fmt.Errorf("ONNX Runtime refuses the model: %w", err)
 	}
-	return &session{m, run}, nil
+	return &session{m, run, own}, nil
 }
 
 func sessionOptions(threads int) (*ort.SessionOptions, error) {
@@ -90,5 +98,7 @@ func (s *session) close() error {
 	if s == nil {
 		return nil
 	}
-	return s.run.Destroy()
+	err := s.run.Destroy()
+	s.own.release()
+	return err
 }
