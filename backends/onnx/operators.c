@@ -298,7 +298,7 @@ static const OrtApi *interface_of(const char *library) {
 	return api;
 }
 
-const char *add_operators(const char *library, void *session_options, const void *table, void **domain) {
+const char *goclr_add_operators(const char *library, void *session_options, const void *table, void **domain) {
 	const OrtApi *api = interface_of(library);
 	if (!api) return "the library does not offer the interface for operators";
 	kernels = table;
@@ -324,7 +324,7 @@ const char *add_operators(const char *library, void *session_options, const void
 	return NULL;
 }
 
-void release_operators(const char *library, void *domain) {
+void goclr_release_operators(const char *library, void *domain) {
 	const OrtApi *api = interface_of(library);
 	if (api && domain) ORT(api, ReleaseCustomOpDomain, domain);
 }

@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-// add_operators makes the operators known to a session that is about to be created with these options. It returns NULL and
+// goclr_add_operators makes the operators known to a session that is about to be created with these options. It returns NULL and
 // sets *domain, which must outlive the session, or returns what failed.
-const char *add_operators(const char *library, void *session_options, const void *kernels, void **domain);
+const char *goclr_add_operators(const char *library, void *session_options, const void *kernels, void **domain);
 
-void release_operators(const char *library, void *domain);
+void goclr_release_operators(const char *library, void *domain);
 
 #endif

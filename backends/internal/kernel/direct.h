@@ -75,7 +75,7 @@ TARGET static void gather_task(void *job, size_t task) {
 	if (g->padded) {
 		top = (ptrdiff_t)(row * g->stride) + g->top, left = g->left;
 		h = (rows - 1) * g->stride + (size_t)(g->bottom - g->top) + 1, w = (g->columns - 1) * g->stride + (size_t)(g->right - g->left) + 1;
-		copy = take(images * g->in * h * w * LANES);
+		copy = goclr_take(images * g->in * h * w * LANES);
 		if (!copy) {
 			g->failed = 1;
 			return;
@@ -116,7 +116,7 @@ TARGET static void gather_task(void *job, size_t task) {
 			}
 		}
 	}
-	give(copy);
+	goclr_give(copy);
 }
 
 // gather runs a gathering whose shapes, filters and taps are set.
@@ -135,11 +135,11 @@ TARGET static int gather(struct gathering *g, const struct team *t) {
 	size_t pixels = g->rows * g->columns;
 	g->images = pixels < GRAIN ? GRAIN / pixels : 1;
 	g->band = pixels < GRAIN ? g->rows : (GRAIN + g->columns - 1) / g->columns;
-	g->packed = take(gathering_groups(g) * GROUP * g->in * g->taps * LANES * LANES);
+	g->packed = goclr_take(gathering_groups(g) * GROUP * g->in * g->taps * LANES * LANES);
 	if (!g->packed) return -1;
 	t->run(t, pack_task, g, gathering_groups(g) * g->in);
 	t->run(t, gather_task, g, (g->n + g->images - 1) / g->images * ((g->rows + g->band - 1) / g->band));
-	give(g->packed);
+	goclr_give(g->packed);
 	return g->failed ? -1 : 0;
 }
 
@@ -213,7 +213,7 @@ TARGET static void grade_task(void *job, size_t task) {
 	size_t all = s->n * s->oh, row = slab * all / g->slabs, last = (slab + 1) * all / g->slabs;
 	size_t some = (GRAIN + s->ow - 1) / s->ow, line = g->out * LANES, plane = s->oh * s->ow * LANES;
 	float *sum = g->sums + slab * grading_size(g);
-	float *a = take((g->out + 1) * some * s->ow * LANES), *b = a + some * s->ow * LANES;
+	float *a = goclr_take((g->out + 1) * some * s->ow * LANES), *b = a + some * s->ow * LANES;
 	if (!a) {
 		g->failed = 1;
 		return;
@@ -231,7 +231,7 @@ TARGET static void grade_task(void *job, size_t task) {
 				outer_product(g->out, a, b, pixels * LANES, pixels, sum + (c * g->taps + k) * LANES * line, line, 0);
 			}
 	}
-	give(a);
+	goclr_give(a);
 }
 
 // finish_task writes the gradient of the filters of one input block: the sum of all slabs, in their order.
@@ -262,10 +262,10 @@ TARGET static void divide(struct grading *g) {
 TARGET static int direct_grad_filter(const struct conv *s, const float *x, const float *dy, float *dw, const struct team *t) {
 	struct grading g = {.conv = *s, .in = blocks(s->c), .out = blocks(s->o), .taps = s->k * s->k, .x = x, .dy = dy, .dw = dw};
 	divide(&g);
-	g.sums = take(g.slabs * grading_size(&g));
+	g.sums = goclr_take(g.slabs * grading_size(&g));
 	if (!g.sums) return -1;
 	t->run(t, grade_task, &g, g.slabs * g.parts);
 	if (!g.failed) t->run(t, finish_task, &g, g.in);
-	give(g.sums);
+	goclr_give(g.sums);
 	return g.failed ? -1 : 0;
 }

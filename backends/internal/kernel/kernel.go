@@ -50,4 +50,4 @@ func Fastest() Level {
 }
 
 // Table is the address of the kernels of a level, a const struct kernels of C.
-func (l Level) Table() unsafe.Pointer { return unsafe.Pointer(C.kernels_of(C.int(l))) }
+func (l Level) Table() unsafe.Pointer { return unsafe.Pointer(C.goclr_step_kernels(C.int(l))) }

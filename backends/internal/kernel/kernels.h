@@ -70,12 +70,12 @@ struct kernels {
 // A level is a set of instructions that the kernels are compiled for.
 enum { BASELINE, AVX2, AVX512 };
 
-// kernels_of returns the kernels of a level; the CPU must have it.
-const struct kernels *kernels_of(int level);
+// goclr_step_kernels returns the kernels of a level; the CPU must have it.
+const struct kernels *goclr_step_kernels(int level);
 
-// take returns memory for at least size floats, aligned to 64 bytes, or NULL. give takes it back, to be taken again: a step
+// goclr_take returns memory for at least size floats, aligned to 64 bytes, or NULL. goclr_give takes it back, to be taken again: a step
 // needs the same blocks again and again, and those from the system come as pages yet to be mapped.
-float *take(size_t size);
-void give(float *memory);
+float *goclr_take(size_t size);
+void goclr_give(float *memory);
 
 #endif

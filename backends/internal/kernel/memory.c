@@ -8,7 +8,7 @@
 // Blocks that were given back, the latest last. There are as many as were ever in use at once, so a few for each thread.
 enum { KEPT = 64 };
 
-// A header lies in the 64 bytes before what take returns.
+// A header lies in the 64 bytes before what goclr_take returns.
 struct header {
 	size_t size;
 };
@@ -19,7 +19,7 @@ static struct {
 	size_t count;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-float *take(size_t size) {
+float *goclr_take(size_t size) {
 	size = (size * sizeof(float) + 63) / 64 * 64;
 	struct header *h = NULL;
 	pthread_mutex_lock(&pool.lock);
@@ -40,7 +40,7 @@ float *take(size_t size) {
 	return (float *)((char *)h + 64);
 }
 
-void give(float *memory) {
+void goclr_give(float *memory) {
 	if (!memory) return;
 	struct header *h = (struct header *)((char *)memory - 64), *old = NULL;
 	pthread_mutex_lock(&pool.lock);

@@ -67,7 +67,7 @@ TARGET static void moments_task(void *job, size_t plane) {
 
 TARGET static int moments(const struct norm *s, float *mean, float *variance, const struct team *t) {
 	size_t b = blocks(s->c);
-	struct normalizing g = {.s = s, .planes = (struct sums *)take(s->n * b * 2 * LANES)};
+	struct normalizing g = {.s = s, .planes = (struct sums *)goclr_take(s->n * b * 2 * LANES)};
 	if (!g.planes) return -1;
 	t->run(t, moments_task, &g, s->n * b);
 	for (size_t c = 0; c < s->c; c++) {
@@ -82,7 +82,7 @@ TARGET static int moments(const struct norm *s, float *mean, float *variance, co
 		mean[c] = (float)sum;
 		variance[c] = (float)(squares / (double)(s->n * s->pixels));
 	}
-	give((float *)g.planes);
+	goclr_give((float *)g.planes);
 	return 0;
 }
 
@@ -154,7 +154,7 @@ TARGET static void grad_sums_task(void *job, size_t plane) {
 
 TARGET static int normalize_grad_params(const struct norm *s, const float *dy, float *dgamma, float *dbeta, const struct team *t) {
 	size_t b = blocks(s->c);
-	struct normalizing g = {.s = s, .dy = dy, .planes = (struct sums *)take(s->n * b * 2 * LANES)};
+	struct normalizing g = {.s = s, .dy = dy, .planes = (struct sums *)goclr_take(s->n * b * 2 * LANES)};
 	if (!g.planes) return -1;
 	t->run(t, grad_sums_task, &g, s->n * b);
 	for (size_t c = 0; c < s->c; c++) {
@@ -166,7 +166,7 @@ TARGET static int normalize_grad_params(const struct norm *s, const float *dy, f
 		dgamma[c] = (float)(products / sqrt((double)s->variance[c] + s->eps));
 		dbeta[c] = (float)sum;
 	}
-	give((float *)g.planes);
+	goclr_give((float *)g.planes);
 	return 0;
 }
 

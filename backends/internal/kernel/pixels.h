@@ -52,7 +52,7 @@ TARGET static void stem_task(void *job, size_t i) {
 	struct stem *g = job;
 	const struct conv *s = &g->conv;
 	size_t image = i / s->oh, row = i % s->oh, depth = patch_blocks(s), width = (s->ow + ROWS - 1) / ROWS * ROWS, plane = s->oh * s->ow * LANES;
-	float *patches = take((depth + GROUP) * width * LANES), *results = patches + depth * width * LANES;
+	float *patches = goclr_take((depth + GROUP) * width * LANES), *results = patches + depth * width * LANES;
 	if (!patches) {
 		g->failed = 1;
 		return;
@@ -75,17 +75,17 @@ TARGET static void stem_task(void *job, size_t i) {
 			memcpy(g->y + (image * g->out + group * GROUP + v) * plane + row * s->ow * LANES, results + v * width * LANES,
 			       s->ow * LANES * sizeof *results);
 	}
-	give(patches);
+	goclr_give(patches);
 }
 
 TARGET static int conv_pixels(const struct conv *s, const struct pixels *x, const float *w, float *y, const struct team *t) {
 	struct stem g = {.conv = *s, .x = x, .w = w, .y = y, .out = blocks(s->o)};
 	size_t groups = (g.out + GROUP - 1) / GROUP;
-	g.packed = take(groups * GROUP * patch_blocks(s) * LANES * LANES);
+	g.packed = goclr_take(groups * GROUP * patch_blocks(s) * LANES * LANES);
 	if (!g.packed) return -1;
 	t->run(t, pack_patches, &g, groups);
 	t->run(t, stem_task, &g, s->n * s->oh);
-	give(g.packed);
+	goclr_give(g.packed);
 	return g.failed ? -1 : 0;
 }
 
@@ -95,7 +95,7 @@ TARGET static void grade_pixels_task(void *job, size_t slab) {
 	const struct conv *s = &g->conv;
 	size_t all = s->n * s->oh, row = slab * all / g->slabs, end = (slab + 1) * all / g->slabs;
 	size_t line = g->out * LANES, plane = s->oh * s->ow * LANES;
-	float *sum = g->sums + slab * grading_size(g), *patches = take(g->in * s->ow * LANES);
+	float *sum = g->sums + slab * grading_size(g), *patches = goclr_take(g->in * s->ow * LANES);
 	if (!patches) {
 		g->failed = 1;
 		return;
@@ -108,13 +108,13 @@ TARGET static void grade_pixels_task(void *job, size_t slab) {
 		for (size_t q = 0; q < g->in; q++)
 			outer_product(g->out, patches + q * s->ow * LANES, dy, plane, s->ow, sum + q * LANES * line, line, 0);
 	}
-	give(patches);
+	goclr_give(patches);
 }
 
 TARGET static int conv_pixels_grad_filter(const struct conv *s, const struct pixels *x, const float *dy, float *dw, const struct team *t) {
 	struct grading g = {.conv = *s, .in = patch_blocks(s), .out = blocks(s->o), .taps = 1, .pixels = x, .dy = dy, .dw = dw};
 	divide(&g);
-	g.sums = take(g.slabs * grading_size(&g));
+	g.sums = goclr_take(g.slabs * grading_size(&g));
 	if (!g.sums) return -1;
 	t->run(t, grade_pixels_task, &g, g.slabs);
 	if (!g.failed)
@@ -125,6 +125,6 @@ TARGET static int conv_pixels_grad_filter(const struct conv *s, const struct pix
 				for (size_t slab = 1; slab < g.slabs; slab++) sum += p[slab * grading_size(&g)];
 				dw[(o * 3 + i % 3) * s->k * s->k + i / 3] = sum;
 			}
-	give(g.sums);
+	goclr_give(g.sums);
 	return g.failed ? -1 : 0;
 }

@@ -2,13 +2,13 @@
 
 #include "kernels.h"
 
-extern const struct kernels kernels_baseline, kernels_avx2, kernels_avx512;
+extern const struct kernels goclr_step_baseline, goclr_step_avx2, goclr_step_avx512;
 
-const struct kernels *kernels_of(int level) {
+const struct kernels *goclr_step_kernels(int level) {
 #if defined(__x86_64__)
-	if (level == AVX512) return &kernels_avx512;
-	if (level == AVX2) return &kernels_avx2;
+	if (level == AVX512) return &goclr_step_avx512;
+	if (level == AVX2) return &goclr_step_avx2;
 #endif
 	(void)level;
-	return &kernels_baseline;
+	return &goclr_step_baseline;
 }

@@ -254,7 +254,7 @@ TARGET static void multiply_batch(const struct winograd *g, size_t tile, size_t 
 TARGET static void winograd_task(void *job, size_t i) {
 	struct winograd *g = job;
 	size_t size = PARTS * (g->in + GROUP) * BATCH * LANES;
-	float *parts = take(size + (g->packed ? 0 : packed_group(g)));
+	float *parts = goclr_take(size + (g->packed ? 0 : packed_group(g)));
 	if (!parts) {
 		g->failed = 1;
 		return;
@@ -278,7 +278,7 @@ TARGET static void winograd_task(void *job, size_t i) {
 		else
 			multiply_batch(g, tile, count, i, parts, own, offsets, products);
 	}
-	give(parts);
+	goclr_give(parts);
 }
 
 // winograd convolves x, whose shape tiles has, with the filters.
@@ -287,11 +287,11 @@ TARGET static int winograd(struct tiling tiles, struct filters filters, const fl
 		.tiles = tiles, .filters = filters, .in = blocks(filters_in(&filters)), .out = blocks(filters_out(&filters)), .x = x, .y = y};
 	size_t groups = groups_of(&g), size = groups * packed_group(&g);
 	if (size <= PACKED_LIMIT || groups < 4) {
-		g.packed = take(size);
+		g.packed = goclr_take(size);
 		if (!g.packed) return -1;
 		t->run(t, spread_task, &g, groups * g.in);
 		t->run(t, winograd_task, &g, (tiles.count + BATCH - 1) / BATCH);
-		give(g.packed);
+		goclr_give(g.packed);
 	} else {
 		t->run(t, winograd_task, &g, groups);
 	}
@@ -303,7 +303,7 @@ TARGET static int winograd(struct tiling tiles, struct filters filters, const fl
 TARGET static void grad_slab(struct winograd *g, size_t slab, size_t group, float *sum) {
 	size_t columns = group_size(g, group), line = columns * LANES, plane = g->tiles.oh * g->tiles.ow * LANES;
 	size_t size = PARTS * (g->in + GROUP) * BATCH * LANES;
-	float *parts = take(size), *results = parts + PARTS * g->in * BATCH * LANES;
+	float *parts = goclr_take(size), *results = parts + PARTS * g->in * BATCH * LANES;
 	if (!parts) {
 		g->failed = 1;
 		return;
@@ -323,7 +323,7 @@ TARGET static void grad_slab(struct winograd *g, size_t slab, size_t group, floa
 				outer_product(columns, parts + (part * g->in + c) * BATCH * LANES, results + part * GROUP * BATCH * LANES, BATCH * LANES,
 				              count, sum + (part * g->in + c) * LANES * line, line, first);
 	}
-	give(parts);
+	goclr_give(parts);
 }
 
 TARGET static void grad_slab_task(void *job, size_t i) {
@@ -372,14 +372,14 @@ TARGET static void gather_filters_task(void *job, size_t i) {
 // grad_group_task adds up all batches of one group, whose sum it keeps for itself.
 TARGET static void grad_group_task(void *job, size_t group) {
 	struct winograd *g = job;
-	float *sum = take(packed_group(g));
+	float *sum = goclr_take(packed_group(g));
 	if (!sum) {
 		g->failed = 1;
 		return;
 	}
 	grad_slab(g, 0, group, sum);
 	for (size_t c = 0; c < g->in; c++) gather_filters(g, group, c, sum);
-	give(sum);
+	goclr_give(sum);
 }
 
 // Enough slabs of one group to keep a machine busy, all in all no more than would fill its cache.
@@ -399,10 +399,10 @@ TARGET static int winograd_grad_filter(struct tiling tiles, size_t o, size_t c, 
 		t->run(t, grad_group_task, &g, groups);
 		return g.failed ? -1 : 0;
 	}
-	g.sums = take(g.slabs * size);
+	g.sums = goclr_take(g.slabs * size);
 	if (!g.sums) return -1;
 	t->run(t, grad_slab_task, &g, groups * g.slabs);
 	if (!g.failed) t->run(t, gather_filters_task, &g, groups * g.in);
-	give(g.sums);
+	goclr_give(g.sums);
 	return g.failed ? -1 : 0;
 }
