@@ -60,10 +60,14 @@ func (l *lowerer) block(n *graph.Node) value {
 }
 
 // unblock is a node that is there in blocks as a row-major tensor.
-func (l *lowerer) unblock(n *graph.Node) value { return l.ownOp("Unblock", []value{l.blocks[n]}, n.Shape[1:]) }
+func (l *lowerer) unblock(n *graph.Node) value {
+	return l.ownOp("Unblock", []value{l.blocks[n]}, n.Shape[1:])
+}
 
 // convInts describes a convolution of x [., C, H, W] with o filters.
-func convInts(x []int, o int, a graph.Attr) []int { return append(slices.Clone(x[1:]), o, a.Kernel, a.Stride, a.Pad) }
+func convInts(x []int, o int, a graph.Attr) []int {
+	return append(slices.Clone(x[1:]), o, a.Kernel, a.Stride, a.Pad)
+}
 
 // scaling are scale and offset of each channel of an Image.
 func scaling(n *graph.Node) []float64 {
@@ -199,7 +203,9 @@ func (l *lowerer) blockedReLUGrad(n *graph.Node) bool {
 	return true
 }
 
-func poolInts(x []int, a graph.Attr) []int { return append(slices.Clone(x[1:]), a.Kernel, a.Stride, a.Pad) }
+func poolInts(x []int, a graph.Attr) []int {
+	return append(slices.Clone(x[1:]), a.Kernel, a.Stride, a.Pad)
+}
 
 func (l *lowerer) blockedMaxPool(n *graph.Node) bool {
 	x := n.In[0]

@@ -38,8 +38,8 @@ TARGET static void pack_task(void *job, size_t i) {
 	float *p = g->packed + (group * GROUP * g->in + block * columns) * g->taps * LANES * LANES;
 	for (size_t k = 0; k < g->taps; k++)
 		for (size_t lane = 0; lane < LANES; lane++)
-			for (size_t v = 0; v < columns; v++, p += LANES)
-				store(p, tap(&g->filters, block * LANES + lane, group * GROUP + v, g->filter_taps, g->index[k]));
+			for (size_t v = 0; v < columns * PARTS; v++, p += WIDTH)
+				store(p, tap(&g->filters, block * LANES + lane, group * GROUP * LANES + v * WIDTH, g->filter_taps, g->index[k]));
 }
 
 // copy_rows copies rows [from, from+count) and columns [left, left+width) of a plane, with zeros where there are none.
@@ -200,7 +200,8 @@ TARGET static void take_tap(const struct grading *g, size_t image, size_t block,
 	const float *plane = g->x + ((image * g->in + block) * s->h) * s->w * LANES;
 	for (size_t j = 0; j < s->ow; j++, x += (ptrdiff_t)s->stride, to += LANES) {
 		int inside = y >= 0 && y < (ptrdiff_t)s->h && x >= 0 && x < (ptrdiff_t)s->w;
-		store(to, inside ? load(plane + (y * (ptrdiff_t)s->w + x) * LANES) : fill(0));
+		for (size_t part = 0; part < LANES; part += WIDTH)
+			store(to + part, inside ? load(plane + (y * (ptrdiff_t)s->w + x) * LANES + part) : fill(0));
 	}
 }
 
@@ -241,12 +242,12 @@ TARGET static void finish_task(void *job, size_t block) {
 	size_t line = g->out * LANES;
 	for (size_t k = 0; k < g->taps; k++)
 		for (size_t i = 0; i < LANES && block * LANES + i < s->c; i++)
-			for (size_t v = 0; v < g->out; v++) {
-				const float *p = g->sums + ((block * g->taps + k) * LANES + i) * line + v * LANES;
+			for (size_t v = 0; v < line; v += WIDTH) {
+				const float *p = g->sums + ((block * g->taps + k) * LANES + i) * line + v;
 				vec sum = load(p);
 				for (size_t slab = 1; slab < g->slabs; slab++) sum += load(p + slab * grading_size(g));
-				for (size_t lane = 0; lane < LANES && v * LANES + lane < s->o; lane++)
-					g->dw[((v * LANES + lane) * s->c + block * LANES + i) * g->taps + k] = sum[lane];
+				for (size_t lane = 0; lane < WIDTH && v + lane < s->o; lane++)
+					g->dw[((v + lane) * s->c + block * LANES + i) * g->taps + k] = sum[lane];
 			}
 }
 

@@ -1,5 +1,5 @@
-// Batch normalisation. A plane is the pixels of one block of one image; each is summed up by itself, in an order of its own,
-// and the sums of planes are added in double precision.
+// Batch normalisation. A plane is the pixels of one block of one image; each is summed up by itself, and the sums of planes are
+// added in double precision.
 
 // Sums over one plane: of each lane, two numbers.
 struct sums {
@@ -14,21 +14,31 @@ struct normalizing {
 	const float *dgamma, *dbeta;
 };
 
-INLINE const float *plane_of(const struct normalizing *g, const float *x, size_t plane) {
-	return x ? x + plane * g->s->pixels * LANES : NULL;
+// A task is one part of one plane: the channels from `first` on.
+struct slice {
+	size_t plane, part, first;
+};
+
+INLINE struct slice slice_of(size_t channels, size_t task) {
+	size_t plane = task / PARTS, part = task % PARTS * WIDTH;
+	return (struct slice){plane, part, plane % blocks(channels) * LANES + part};
 }
 
-// lanes is 16 of a vector of c numbers, from block b on, with zeros beyond its end; NULL is a vector of zeros.
-INLINE vec lanes(const float *p, size_t b, size_t c) {
+INLINE const float *slice_in(const struct slice *t, size_t pixels, const float *x) {
+	return x ? x + t->plane * pixels * LANES + t->part : NULL;
+}
+
+// lanes is WIDTH of the c numbers at p, from `first` on, with zeros beyond the end; NULL holds zeros.
+INLINE vec lanes(const float *p, size_t first, size_t c) {
 	vec v = fill(0);
 	if (p)
-		for (size_t i = 0; i < LANES && b * LANES + i < c; i++) v[i] = p[b * LANES + i];
+		for (size_t i = 0; i < WIDTH && first + i < c; i++) v[i] = p[first + i];
 	return v;
 }
 
-INLINE vec inverse(const struct norm *s, size_t b) {
-	vec v = lanes(s->variance, b, s->c);
-	for (size_t i = 0; i < LANES; i++) v[i] = (float)(1 / sqrt((double)v[i] + s->eps));
+INLINE vec inverse(const struct norm *s, size_t first) {
+	vec v = lanes(s->variance, first, s->c);
+	for (size_t i = 0; i < WIDTH; i++) v[i] = (float)(1 / sqrt((double)v[i] + s->eps));
 	return v;
 }
 
@@ -38,9 +48,10 @@ enum { PARTIAL = 4 };
 INLINE vec total(const vec v[PARTIAL]) { return (v[0] + v[1]) + (v[2] + v[3]); }
 
 // moments_task sums up a plane: its mean, and the squares of the distances from it.
-TARGET static void moments_task(void *job, size_t plane) {
+TARGET static void moments_task(void *job, size_t task) {
 	struct normalizing *g = job;
-	const float *x = plane_of(g, g->s->x, plane);
+	struct slice at = slice_of(g->s->c, task);
+	const float *x = slice_in(&at, g->s->pixels, g->s->x);
 	size_t n = g->s->pixels, whole = n / PARTIAL * PARTIAL;
 	vec sum[PARTIAL] = {}, squares[PARTIAL] = {}, rest[PARTIAL] = {};
 	for (size_t i = 0; i < whole; i += PARTIAL)
@@ -61,15 +72,15 @@ TARGET static void moments_task(void *job, size_t plane) {
 	// What rounding left of the mean.
 	vec error = total(rest) / fill((float)n);
 	vec m = mean + error, v = total(squares) - error * error * fill((float)n);
-	memcpy(g->planes[plane].first, &m, sizeof m);
-	memcpy(g->planes[plane].second, &v, sizeof v);
+	memcpy(g->planes[at.plane].first + at.part, &m, sizeof m);
+	memcpy(g->planes[at.plane].second + at.part, &v, sizeof v);
 }
 
 TARGET static int moments(const struct norm *s, float *mean, float *variance, const struct team *t) {
 	size_t b = blocks(s->c);
 	struct normalizing g = {.s = s, .planes = (struct sums *)goclr_take(s->n * b * 2 * LANES)};
 	if (!g.planes) return -1;
-	t->run(t, moments_task, &g, s->n * b);
+	t->run(t, moments_task, &g, s->n * b * PARTS);
 	for (size_t c = 0; c < s->c; c++) {
 		double sum = 0, squares = 0;
 		const struct sums *first = g.planes + c / LANES;
@@ -95,13 +106,14 @@ INLINE void normalize_plane(const float *x, const float *add, float *y, size_t n
 	}
 }
 
-TARGET static void normalize_task(void *job, size_t plane) {
+TARGET static void normalize_task(void *job, size_t task) {
 	struct normalizing *g = job;
 	const struct norm *s = g->s;
-	size_t b = plane % blocks(s->c);
-	vec mean = lanes(s->mean, b, s->c), scale = lanes(s->gamma, b, s->c) * inverse(s, b), beta = lanes(s->beta, b, s->c);
-	const float *x = plane_of(g, s->x, plane), *add = plane_of(g, s->add, plane);
-	float *y = g->out + plane * s->pixels * LANES;
+	struct slice at = slice_of(s->c, task);
+	vec mean = lanes(s->mean, at.first, s->c), beta = lanes(s->beta, at.first, s->c);
+	vec scale = lanes(s->gamma, at.first, s->c) * inverse(s, at.first);
+	const float *x = slice_in(&at, s->pixels, s->x), *add = slice_in(&at, s->pixels, s->add);
+	float *y = g->out + at.plane * s->pixels * LANES + at.part;
 	if (add && s->relu)
 		normalize_plane(x, add, y, s->pixels, mean, scale, beta, 1, 1);
 	else if (add)
@@ -114,7 +126,7 @@ TARGET static void normalize_task(void *job, size_t plane) {
 
 TARGET static int normalize(const struct norm *s, float *y, const struct team *t) {
 	struct normalizing g = {.s = s, .out = y};
-	t->run(t, normalize_task, &g, s->n * blocks(s->c));
+	t->run(t, normalize_task, &g, s->n * blocks(s->c) * PARTS);
 	return 0;
 }
 
@@ -139,24 +151,25 @@ INLINE void grad_sums(const float *x, const float *y, const float *dy, size_t n,
 	*sum = total(d);
 }
 
-TARGET static void grad_sums_task(void *job, size_t plane) {
+TARGET static void grad_sums_task(void *job, size_t task) {
 	struct normalizing *g = job;
 	const struct norm *s = g->s;
-	vec mean = lanes(s->mean, plane % blocks(s->c), s->c), products, sum;
-	const float *x = plane_of(g, s->x, plane), *dy = plane_of(g, g->dy, plane);
+	struct slice at = slice_of(s->c, task);
+	vec mean = lanes(s->mean, at.first, s->c), products, sum;
+	const float *x = slice_in(&at, s->pixels, s->x), *dy = slice_in(&at, s->pixels, g->dy);
 	if (s->y)
-		grad_sums(x, plane_of(g, s->y, plane), dy, s->pixels, mean, &products, &sum);
+		grad_sums(x, slice_in(&at, s->pixels, s->y), dy, s->pixels, mean, &products, &sum);
 	else
 		grad_sums(x, NULL, dy, s->pixels, mean, &products, &sum);
-	memcpy(g->planes[plane].first, &products, sizeof products);
-	memcpy(g->planes[plane].second, &sum, sizeof sum);
+	memcpy(g->planes[at.plane].first + at.part, &products, sizeof products);
+	memcpy(g->planes[at.plane].second + at.part, &sum, sizeof sum);
 }
 
 TARGET static int normalize_grad_params(const struct norm *s, const float *dy, float *dgamma, float *dbeta, const struct team *t) {
 	size_t b = blocks(s->c);
 	struct normalizing g = {.s = s, .dy = dy, .planes = (struct sums *)goclr_take(s->n * b * 2 * LANES)};
 	if (!g.planes) return -1;
-	t->run(t, grad_sums_task, &g, s->n * b);
+	t->run(t, grad_sums_task, &g, s->n * b * PARTS);
 	for (size_t c = 0; c < s->c; c++) {
 		double products = 0, sum = 0;
 		for (size_t i = 0; i < s->n; i++) {
@@ -175,15 +188,15 @@ INLINE void grad_plane(const float *x, const float *y, const float *dy, float *d
 		store(dx + i, scale * masked(dy, y, i) - (load(x + i) - mean) * slope - offset);
 }
 
-TARGET static void grad_plane_task(void *job, size_t plane) {
+TARGET static void grad_plane_task(void *job, size_t task) {
 	struct normalizing *g = job;
 	const struct norm *s = g->s;
-	size_t b = plane % blocks(s->c);
-	vec inv = inverse(s, b), scale = lanes(s->gamma, b, s->c) * inv, count = fill((float)(s->n * s->pixels));
-	vec slope = scale * inv * lanes(g->dgamma, b, s->c) / count, offset = scale * lanes(g->dbeta, b, s->c) / count;
-	vec mean = lanes(s->mean, b, s->c);
-	const float *x = plane_of(g, s->x, plane), *y = plane_of(g, s->y, plane), *dy = plane_of(g, g->dy, plane);
-	float *dx = g->out + plane * s->pixels * LANES;
+	struct slice at = slice_of(s->c, task);
+	vec inv = inverse(s, at.first), scale = lanes(s->gamma, at.first, s->c) * inv, count = fill((float)(s->n * s->pixels));
+	vec slope = scale * inv * lanes(g->dgamma, at.first, s->c) / count, offset = scale * lanes(g->dbeta, at.first, s->c) / count;
+	vec mean = lanes(s->mean, at.first, s->c);
+	const float *x = slice_in(&at, s->pixels, s->x), *y = slice_in(&at, s->pixels, s->y), *dy = slice_in(&at, s->pixels, g->dy);
+	float *dx = g->out + at.plane * s->pixels * LANES + at.part;
 	if (y)
 		grad_plane(x, y, dy, dx, s->pixels, mean, scale, slope, offset);
 	else
@@ -193,6 +206,6 @@ TARGET static void grad_plane_task(void *job, size_t plane) {
 TARGET static int normalize_grad_input(const struct norm *s, const float *dy, const float *dgamma, const float *dbeta, float *dx,
                                        const struct team *t) {
 	struct normalizing g = {.s = s, .dy = dy, .dgamma = dgamma, .dbeta = dbeta, .out = dx};
-	t->run(t, grad_plane_task, &g, s->n * blocks(s->c));
+	t->run(t, grad_plane_task, &g, s->n * blocks(s->c) * PARTS);
 	return 0;
 }

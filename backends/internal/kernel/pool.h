@@ -6,11 +6,12 @@ struct pooling {
 	float *out;
 };
 
-TARGET static void max_pool_task(void *job, size_t plane) {
+TARGET static void max_pool_task(void *job, size_t task) {
 	struct pooling *g = job;
 	const struct pool *s = g->s;
-	const float *x = g->x + plane * s->h * s->w * LANES;
-	float *y = g->out + plane * s->oh * s->ow * LANES;
+	struct slice at = slice_of(s->c, task);
+	const float *x = slice_in(&at, s->h * s->w, g->x);
+	float *y = g->out + at.plane * s->oh * s->ow * LANES + at.part;
 	for (size_t i = 0; i < s->oh; i++)
 		for (size_t j = 0; j < s->ow; j++, y += LANES) {
 			vec best = fill(-INFINITY);
@@ -18,8 +19,7 @@ TARGET static void max_pool_task(void *job, size_t plane) {
 				size_t r = i * s->stride + k / s->k - s->pad, c = j * s->stride + k % s->k - s->pad; // wraps around before the image
 				if (r >= s->h || c >= s->w) continue;
 				vec v = load(x + (r * s->w + c) * LANES);
-				mask m = v > best;
-				best = (vec)(((mask)v & m) | ((mask)best & ~m));
+				best = pick(v > best, v, best);
 			}
 			store(y, best);
 		}
@@ -27,42 +27,43 @@ TARGET static void max_pool_task(void *job, size_t plane) {
 
 TARGET static int max_pool(const struct pool *s, const float *x, float *y, const struct team *t) {
 	struct pooling g = {.s = s, .x = x, .out = y};
-	t->run(t, max_pool_task, &g, s->n * blocks(s->c));
+	t->run(t, max_pool_task, &g, s->n * blocks(s->c) * PARTS);
 	return 0;
 }
 
 // max_pool_grad_task adds each dy to the first maximum of its window.
-TARGET static void max_pool_grad_task(void *job, size_t plane) {
+TARGET static void max_pool_grad_task(void *job, size_t task) {
 	struct pooling *g = job;
 	const struct pool *s = g->s;
-	const float *x = g->x + plane * s->h * s->w * LANES, *dy = g->dy + plane * s->oh * s->ow * LANES;
-	float *dx = g->out + plane * s->h * s->w * LANES;
-	memset(dx, 0, s->h * s->w * LANES * sizeof *dx);
+	struct slice at = slice_of(s->c, task);
+	const float *x = slice_in(&at, s->h * s->w, g->x), *dy = slice_in(&at, s->oh * s->ow, g->dy);
+	float *dx = g->out + at.plane * s->h * s->w * LANES + at.part;
+	for (size_t i = 0; i < s->h * s->w; i++) store(dx + i * LANES, fill(0));
 	for (size_t i = 0; i < s->oh; i++)
 		for (size_t j = 0; j < s->ow; j++, dy += LANES) {
 			vec best = fill(-INFINITY);
-			mask at = {};
+			mask taken = {};
 			for (size_t k = 0; k < s->k * s->k; k++) {
 				size_t r = i * s->stride + k / s->k - s->pad, c = j * s->stride + k % s->k - s->pad;
 				if (r >= s->h || c >= s->w) continue;
 				vec v = load(x + (r * s->w + c) * LANES);
 				mask m = v > best;
-				best = (vec)(((mask)v & m) | ((mask)best & ~m));
-				at = (((mask){} + (int32_t)k) & m) | (at & ~m);
+				best = pick(m, v, best);
+				taken = (((mask){} + (int32_t)k) & m) | (taken & ~m);
 			}
 			vec d = load(dy);
 			for (size_t k = 0; k < s->k * s->k; k++) {
 				size_t r = i * s->stride + k / s->k - s->pad, c = j * s->stride + k % s->k - s->pad;
 				if (r >= s->h || c >= s->w) continue;
 				float *p = dx + (r * s->w + c) * LANES;
-				store(p, load(p) + where(at == (int32_t)k, d));
+				store(p, load(p) + where(taken == (int32_t)k, d));
 			}
 		}
 }
 
 TARGET static int max_pool_grad(const struct pool *s, const float *x, const float *dy, float *dx, const struct team *t) {
 	struct pooling g = {.s = s, .x = x, .dy = dy, .out = dx};
-	t->run(t, max_pool_grad_task, &g, s->n * blocks(s->c));
+	t->run(t, max_pool_grad_task, &g, s->n * blocks(s->c) * PARTS);
 	return 0;
 }
 
@@ -73,33 +74,34 @@ struct passing {
 	float *to;
 };
 
-TARGET static void avg_pool_task(void *job, size_t plane) {
+TARGET static void avg_pool_task(void *job, size_t task) {
 	struct passing *g = job;
-	size_t b = plane % blocks(g->c), image = plane / blocks(g->c);
-	const float *x = g->from + plane * g->pixels * LANES;
+	struct slice at = slice_of(g->c, task);
+	float *y = g->to + at.plane / blocks(g->c) * g->c;
+	const float *x = slice_in(&at, g->pixels, g->from);
 	vec sum[PARTIAL] = {};
 	for (size_t i = 0; i < g->pixels; i++) sum[i % PARTIAL] += load(x + i * LANES);
 	vec mean = total(sum) / fill((float)g->pixels);
-	for (size_t i = 0; i < LANES && b * LANES + i < g->c; i++) g->to[image * g->c + b * LANES + i] = mean[i];
+	for (size_t i = 0; i < WIDTH && at.first + i < g->c; i++) y[at.first + i] = mean[i];
 }
 
 TARGET static int avg_pool(size_t n, size_t c, size_t pixels, const float *x, float *y, const struct team *t) {
 	struct passing g = {c, pixels, x, y};
-	t->run(t, avg_pool_task, &g, n * blocks(c));
+	t->run(t, avg_pool_task, &g, n * blocks(c) * PARTS);
 	return 0;
 }
 
-TARGET static void avg_pool_grad_task(void *job, size_t plane) {
+TARGET static void avg_pool_grad_task(void *job, size_t task) {
 	struct passing *g = job;
-	size_t b = plane % blocks(g->c), image = plane / blocks(g->c);
-	vec share = lanes(g->from + image * g->c, b, g->c) / fill((float)g->pixels);
-	float *dx = g->to + plane * g->pixels * LANES;
+	struct slice at = slice_of(g->c, task);
+	vec share = lanes(g->from + at.plane / blocks(g->c) * g->c, at.first, g->c) / fill((float)g->pixels);
+	float *dx = g->to + at.plane * g->pixels * LANES + at.part;
 	for (size_t i = 0; i < g->pixels; i++) store(dx + i * LANES, share);
 }
 
 TARGET static int avg_pool_grad(size_t n, size_t c, size_t pixels, const float *dy, float *dx, const struct team *t) {
 	struct passing g = {c, pixels, dy, dx};
-	t->run(t, avg_pool_grad_task, &g, n * blocks(c));
+	t->run(t, avg_pool_grad_task, &g, n * blocks(c) * PARTS);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
-// The two matrix products that convolutions are made of. What they keep in registers: ROWS by COLUMNS vectors of the
-// result of the one, PLANES by BREADTH of the other.
+// The two matrix products that convolutions are made of. What they keep in registers: ROWS by COLUMNS blocks of the result of
+// the one, PLANES lines by BREADTH blocks of the other.
 #if defined(LEVEL_AVX512)
 enum { ROWS = 6, COLUMNS = 4, PLANES = 8, BREADTH = 2 };
 #elif defined(LEVEL_AVX2)
@@ -13,34 +13,34 @@ enum { ROWS = 2, COLUMNS = 1, PLANES = 2, BREADTH = 1 };
 // GROUP is how many blocks of output channels lie together in packed filters.
 enum { GROUP = 4 };
 
-// rows_by adds to y the products of ROWS rows with `columns` vectors of packed filters: for each of `count` offsets, 16
-// numbers of each row by 16 lines of the filters.
+// rows_by adds to y the products of ROWS rows with `columns` blocks of packed filters: for each of `count` offsets, 16 numbers
+// of each row by 16 lines of the filters. Block v of a result lies v*stride after the first.
 INLINE void rows_by(int columns, const float *const x[ROWS], const ptrdiff_t *offsets, size_t count, const float *w, size_t line,
                     float *const y[ROWS], size_t stride, int first) {
-	vec sum[ROWS][COLUMNS];
+	vec sum[ROWS][COLUMNS * PARTS];
 #pragma GCC unroll 8
 	for (int p = 0; p < ROWS; p++)
 #pragma GCC unroll 4
-		for (int v = 0; v < columns; v++) sum[p][v] = first ? fill(0) : load(y[p] + v * stride);
+		for (int v = 0; v < columns * PARTS; v++) sum[p][v] = first ? fill(0) : load(y[p] + v / PARTS * stride + v % PARTS * WIDTH);
 	for (size_t q = 0; q < count; q++) {
 		ptrdiff_t at = offsets[q];
 #pragma GCC unroll 2
 		for (int i = 0; i < LANES; i++, w += line) {
-			vec b[COLUMNS];
+			vec b[COLUMNS * PARTS];
 #pragma GCC unroll 4
-			for (int v = 0; v < columns; v++) b[v] = load(w + v * LANES);
+			for (int v = 0; v < columns * PARTS; v++) b[v] = load(w + v * WIDTH);
 #pragma GCC unroll 8
 			for (int p = 0; p < ROWS; p++) {
 				vec a = fill(x[p][at + i]);
 #pragma GCC unroll 4
-				for (int v = 0; v < columns; v++) sum[p][v] += a * b[v];
+				for (int v = 0; v < columns * PARTS; v++) sum[p][v] += a * b[v];
 			}
 		}
 	}
 #pragma GCC unroll 8
 	for (int p = 0; p < ROWS; p++)
 #pragma GCC unroll 4
-		for (int v = 0; v < columns; v++) store(y[p] + v * stride, sum[p][v]);
+		for (int v = 0; v < columns * PARTS; v++) store(y[p] + v / PARTS * stride + v % PARTS * WIDTH, sum[p][v]);
 }
 
 #define ROWS_BY(columns)                                                                                                           \
@@ -56,7 +56,7 @@ ROWS_BY(3)
 ROWS_BY(4)
 #endif
 
-// rows_product is rows_by for any number of columns up to GROUP; vector v of a result lies v*stride after the first.
+// rows_product is rows_by for any number of columns up to GROUP.
 TARGET static void rows_product(size_t columns, const float *const x[ROWS], const ptrdiff_t *offsets, size_t count, const float *w,
                                 float *const y[ROWS], size_t stride, int first) {
 	size_t line = columns * LANES;
@@ -76,29 +76,29 @@ TARGET static void rows_product(size_t columns, const float *const x[ROWS], cons
 #endif
 }
 
-// outer_by adds to sum [16, .] the products of the k'th vectors of a and b, for PLANES lanes of a and `breadth` vectors of b.
+// outer_by adds to sum [16, .] the products of the k'th blocks of a and b, for PLANES lanes of a and `breadth` blocks of b.
 INLINE void outer_by(int breadth, const float *a, const float *b, size_t stride, size_t count, float *sum, size_t line, int first) {
-	vec s[PLANES][BREADTH];
+	vec s[PLANES][BREADTH * PARTS];
 #pragma GCC unroll 8
 	for (int i = 0; i < PLANES; i++)
-#pragma GCC unroll 2
-		for (int v = 0; v < breadth; v++) s[i][v] = first ? fill(0) : load(sum + i * line + v * LANES);
+#pragma GCC unroll 4
+		for (int v = 0; v < breadth * PARTS; v++) s[i][v] = first ? fill(0) : load(sum + i * line + v * WIDTH);
 #pragma GCC unroll 2
 	for (size_t k = 0; k < count; k++, a += LANES, b += LANES) {
-		vec c[BREADTH];
-#pragma GCC unroll 2
-		for (int v = 0; v < breadth; v++) c[v] = load(b + v * stride);
+		vec c[BREADTH * PARTS];
+#pragma GCC unroll 4
+		for (int v = 0; v < breadth * PARTS; v++) c[v] = load(b + v / PARTS * stride + v % PARTS * WIDTH);
 #pragma GCC unroll 8
 		for (int i = 0; i < PLANES; i++) {
 			vec f = fill(a[i]);
-#pragma GCC unroll 2
-			for (int v = 0; v < breadth; v++) s[i][v] += f * c[v];
+#pragma GCC unroll 4
+			for (int v = 0; v < breadth * PARTS; v++) s[i][v] += f * c[v];
 		}
 	}
 #pragma GCC unroll 8
 	for (int i = 0; i < PLANES; i++)
-#pragma GCC unroll 2
-		for (int v = 0; v < breadth; v++) store(sum + i * line + v * LANES, s[i][v]);
+#pragma GCC unroll 4
+		for (int v = 0; v < breadth * PARTS; v++) store(sum + i * line + v * WIDTH, s[i][v]);
 }
 
 #define OUTER_BY(breadth)                                                                                                      \
@@ -111,8 +111,8 @@ OUTER_BY(1)
 OUTER_BY(2)
 #endif
 
-// outer_product adds to sum, 16 lines of `line` numbers, the outer products of the k'th vector of a, of all k below count,
-// with the k'th vectors of b, of which there are `columns`, each `stride` after the one before.
+// outer_product adds to sum, 16 lines of `line` numbers, the outer products of the k'th block of a, of all k below count, with
+// the k'th blocks of b, of which there are `columns`, each `stride` after the one before.
 TARGET static void outer_product(size_t columns, const float *a, const float *b, size_t stride, size_t count, float *sum, size_t line,
                                  int first) {
 	for (size_t v = 0; v < columns; v += BREADTH)

@@ -4,7 +4,7 @@
 //	y = A' [(G w G') . (B' x B)] A,  so  dw = G' [(B' x B) . (A dy A')] G,
 //
 // and the gradient of x is a convolution of dy with the filters turned by half a turn.
-enum { TILE = 4, SPAN = 6, PARTS = SPAN * SPAN };
+enum { TILE = 4, SPAN = 6, PRODUCTS = SPAN * SPAN };
 
 // Tiles that a task takes at once: enough that a product rereads filters rarely, few enough for the second-level cache.
 enum { BATCH = 48 };
@@ -82,8 +82,8 @@ INLINE void gather3(const vec d[SPAN], vec out[3]) {
 	out[2] = sum + 4 * sum2 + d[5];
 }
 
-// spread_pixels writes the 36 parts of one tile of one block of channels, `stride` apart: B' x B of its 6x6 pixels.
-TARGET static void spread_pixels(const struct tiling *t, const float *plane, struct place p, float *parts, size_t stride) {
+// spread_pixels writes the 36 factors of one tile of a part of one block, `stride` apart: B' x B of its 6x6 pixels.
+INLINE void spread_pixels(const struct tiling *t, const float *plane, struct place p, float *factors, size_t stride) {
 	static const float zeros[LANES] __attribute__((aligned(4 * LANES)));
 	vec half[SPAN][SPAN];
 	for (size_t j = 0; j < SPAN; j++) {
@@ -99,12 +99,12 @@ TARGET static void spread_pixels(const struct tiling *t, const float *plane, str
 	for (size_t i = 0; i < SPAN; i++) {
 		vec out[SPAN];
 		spread6(half[i], out);
-		for (size_t j = 0; j < SPAN; j++) store(parts + (i * SPAN + j) * stride, out[j]);
+		for (size_t j = 0; j < SPAN; j++) store(factors + (i * SPAN + j) * stride, out[j]);
 	}
 }
 
 // spread_results is spread_pixels for the 4x4 results: A dy A'.
-TARGET static void spread_results(const struct tiling *t, const float *plane, struct place p, float *parts, size_t stride) {
+INLINE void spread_results(const struct tiling *t, const float *plane, struct place p, float *factors, size_t stride) {
 	static const float zeros[LANES] __attribute__((aligned(4 * LANES)));
 	vec half[SPAN][TILE];
 	for (size_t j = 0; j < TILE; j++) {
@@ -119,16 +119,16 @@ TARGET static void spread_results(const struct tiling *t, const float *plane, st
 	for (size_t i = 0; i < SPAN; i++) {
 		vec out[SPAN];
 		spread4(half[i], out);
-		for (size_t j = 0; j < SPAN; j++) store(parts + (i * SPAN + j) * stride, out[j]);
+		for (size_t j = 0; j < SPAN; j++) store(factors + (i * SPAN + j) * stride, out[j]);
 	}
 }
 
-// gather_results is A' m A of the 36 parts of one tile, written where it lies inside the image.
-TARGET static void gather_results(const struct tiling *t, const float *parts, size_t stride, struct place p, float *plane) {
+// gather_results is A' m A of the 36 products of a part of one tile, written where it lies inside the image.
+INLINE void gather_results(const struct tiling *t, const float *products, size_t stride, struct place p, float *plane) {
 	vec half[TILE][SPAN];
 	for (size_t j = 0; j < SPAN; j++) {
 		vec d[SPAN], out[TILE];
-		for (size_t i = 0; i < SPAN; i++) d[i] = load(parts + (i * SPAN + j) * stride);
+		for (size_t i = 0; i < SPAN; i++) d[i] = load(products + (i * SPAN + j) * stride);
 		gather4(d, out);
 		for (size_t i = 0; i < TILE; i++) half[i][j] = out[i];
 	}
@@ -139,7 +139,7 @@ TARGET static void gather_results(const struct tiling *t, const float *parts, si
 	}
 }
 
-// Filters are read as 16 of them at a time: from input channel `from` to the lanes, which are output channels.
+// Filters from input channel `from` are read for the output channels of one part of a block at a time.
 struct filters {
 	const float *w; // [o, c, 3, 3]
 	size_t o, c;
@@ -149,18 +149,18 @@ struct filters {
 INLINE size_t filters_in(const struct filters *f) { return f->turned ? f->o : f->c; }
 INLINE size_t filters_out(const struct filters *f) { return f->turned ? f->c : f->o; }
 
-// tap returns tap k of the filters from channel `from` to block `to`, with zeros in lanes that have none.
+// tap returns tap k of the filters from channel `from` to the WIDTH channels from `to` on, with zeros where there are none.
 INLINE vec tap(const struct filters *f, size_t from, size_t to, size_t taps, size_t k) {
 	vec v = fill(0);
-	size_t step = f->turned ? taps : f->c * taps, n = filters_out(f) - to * LANES;
-	const float *p = f->turned ? f->w + (from * f->c + to * LANES) * taps + taps - 1 - k : f->w + (to * LANES * f->c + from) * taps + k;
+	size_t step = f->turned ? taps : f->c * taps, all = filters_out(f);
+	const float *p = f->turned ? f->w + (from * f->c + to) * taps + taps - 1 - k : f->w + (to * f->c + from) * taps + k;
 	if (from < filters_in(f))
-		for (size_t i = 0; i < LANES && i < n; i++) v[i] = p[i * step];
+		for (size_t i = 0; i < WIDTH && to + i < all; i++) v[i] = p[i * step];
 	return v;
 }
 
-// spread_filters writes G w G' from channel `from` to block `to`.
-TARGET static void spread_filters(const struct filters *f, size_t from, size_t to, float *parts, size_t stride) {
+// spread_filters writes G w G' from channel `from` to the channels from `to` on.
+INLINE void spread_filters(const struct filters *f, size_t from, size_t to, float *factors, size_t stride) {
 	vec half[SPAN][3];
 	for (size_t j = 0; j < 3; j++) {
 		vec d[3], out[SPAN];
@@ -171,7 +171,7 @@ TARGET static void spread_filters(const struct filters *f, size_t from, size_t t
 	for (size_t i = 0; i < SPAN; i++) {
 		vec out[SPAN];
 		spread3(half[i], out);
-		for (size_t j = 0; j < SPAN; j++) store(parts + (i * SPAN + j) * stride, out[j]);
+		for (size_t j = 0; j < SPAN; j++) store(factors + (i * SPAN + j) * stride, out[j]);
 	}
 }
 
@@ -199,14 +199,14 @@ INLINE size_t group_size(const struct winograd *g, size_t group) {
 INLINE size_t groups_of(const struct winograd *g) { return (g->out + GROUP - 1) / GROUP; }
 
 // packed_group is the size of the spread filters of a whole group: [36, in*16, GROUP*16].
-INLINE size_t packed_group(const struct winograd *g) { return PARTS * g->in * LANES * GROUP * LANES; }
+INLINE size_t packed_group(const struct winograd *g) { return PRODUCTS * g->in * LANES * GROUP * LANES; }
 
 TARGET static void spread_group(const struct winograd *g, size_t group, size_t from_block, float *packed) {
 	size_t columns = group_size(g, group), stride = g->in * LANES * columns * LANES;
 	for (size_t i = 0; i < LANES; i++) {
 		size_t from = from_block * LANES + i;
-		for (size_t v = 0; v < columns; v++)
-			spread_filters(&g->filters, from, group * GROUP + v, packed + (from * columns + v) * LANES, stride);
+		for (size_t v = 0; v < columns * PARTS; v++)
+			spread_filters(&g->filters, from, group * GROUP * LANES + v * WIDTH, packed + from * columns * LANES + v * WIDTH, stride);
 	}
 }
 
@@ -216,22 +216,24 @@ TARGET static void spread_task(void *job, size_t i) {
 	spread_group(g, group, i % g->in, g->packed + group * packed_group(g));
 }
 
-TARGET static void spread_batch(const struct winograd *g, size_t tile, size_t count, float *parts) {
+TARGET static void spread_batch(const struct winograd *g, size_t tile, size_t count, float *factors) {
 	size_t stride = g->in * BATCH * LANES, plane = g->tiles.h * g->tiles.w * LANES;
 	for (size_t t = 0; t < count; t++) {
 		struct place p = place_of(&g->tiles, tile + t);
-		for (size_t c = 0; c < g->in; c++)
-			spread_pixels(&g->tiles, g->x + (p.image * g->in + c) * plane, p, parts + (c * BATCH + t) * LANES, stride);
+		for (size_t c = 0; c < g->in * PARTS; c++) {
+			size_t block = c / PARTS, part = c % PARTS * WIDTH;
+			spread_pixels(&g->tiles, g->x + (p.image * g->in + block) * plane + part, p, factors + (block * BATCH + t) * LANES + part, stride);
+		}
 	}
 }
 
 // multiply_batch makes the results of one batch of tiles in one group of channels.
-TARGET static void multiply_batch(const struct winograd *g, size_t tile, size_t count, size_t group, const float *parts, const float *packed,
+TARGET static void multiply_batch(const struct winograd *g, size_t tile, size_t count, size_t group, const float *factors, const float *packed,
                                   const ptrdiff_t *offsets, float *products) {
 	size_t columns = group_size(g, group), plane = g->tiles.oh * g->tiles.ow * LANES;
-	for (size_t part = 0; part < PARTS; part++) {
-		const float *a = parts + part * g->in * BATCH * LANES, *w = packed + part * g->in * LANES * columns * LANES;
-		float *y = products + part * GROUP * BATCH * LANES;
+	for (size_t k = 0; k < PRODUCTS; k++) {
+		const float *a = factors + k * g->in * BATCH * LANES, *w = packed + k * g->in * LANES * columns * LANES;
+		float *y = products + k * GROUP * BATCH * LANES;
 		for (size_t t = 0; t < count; t += ROWS) {
 			const float *rows[ROWS];
 			float *out[ROWS];
@@ -244,22 +246,24 @@ TARGET static void multiply_batch(const struct winograd *g, size_t tile, size_t 
 	}
 	for (size_t t = 0; t < count; t++) {
 		struct place p = place_of(&g->tiles, tile + t);
-		for (size_t v = 0; v < columns; v++)
-			gather_results(&g->tiles, products + (v * BATCH + t) * LANES, GROUP * BATCH * LANES, p,
-			               g->y + (p.image * g->out + group * GROUP + v) * plane);
+		for (size_t v = 0; v < columns * PARTS; v++) {
+			size_t block = v / PARTS, part = v % PARTS * WIDTH;
+			gather_results(&g->tiles, products + (block * BATCH + t) * LANES + part, GROUP * BATCH * LANES, p,
+			               g->y + (p.image * g->out + group * GROUP + block) * plane + part);
+		}
 	}
 }
 
 // winograd_task takes batch i of tiles in all groups, or all batches in group i, whose filters it spreads.
 TARGET static void winograd_task(void *job, size_t i) {
 	struct winograd *g = job;
-	size_t size = PARTS * (g->in + GROUP) * BATCH * LANES;
-	float *parts = goclr_take(size + (g->packed ? 0 : packed_group(g)));
-	if (!parts) {
+	size_t size = PRODUCTS * (g->in + GROUP) * BATCH * LANES;
+	float *factors = goclr_take(size + (g->packed ? 0 : packed_group(g)));
+	if (!factors) {
 		g->failed = 1;
 		return;
 	}
-	float *products = parts + PARTS * g->in * BATCH * LANES, *own = parts + size;
+	float *products = factors + PRODUCTS * g->in * BATCH * LANES, *own = factors + size;
 	ptrdiff_t offsets[g->in];
 	for (size_t c = 0; c < g->in; c++) offsets[c] = c * BATCH * LANES;
 	size_t first = 0, end = g->tiles.count;
@@ -271,14 +275,14 @@ TARGET static void winograd_task(void *job, size_t i) {
 	}
 	for (size_t tile = first; tile < end; tile += BATCH) {
 		size_t count = end - tile < BATCH ? end - tile : BATCH;
-		spread_batch(g, tile, count, parts);
+		spread_batch(g, tile, count, factors);
 		if (g->packed)
 			for (size_t group = 0; group < groups_of(g); group++)
-				multiply_batch(g, tile, count, group, parts, g->packed + group * packed_group(g), offsets, products);
+				multiply_batch(g, tile, count, group, factors, g->packed + group * packed_group(g), offsets, products);
 		else
-			multiply_batch(g, tile, count, i, parts, own, offsets, products);
+			multiply_batch(g, tile, count, i, factors, own, offsets, products);
 	}
-	goclr_give(parts);
+	goclr_give(factors);
 }
 
 // winograd convolves x, whose shape tiles has, with the filters.
@@ -302,28 +306,30 @@ TARGET static int winograd(struct tiling tiles, struct filters filters, const fl
 // [36, in*16, columns*16].
 TARGET static void grad_slab(struct winograd *g, size_t slab, size_t group, float *sum) {
 	size_t columns = group_size(g, group), line = columns * LANES, plane = g->tiles.oh * g->tiles.ow * LANES;
-	size_t size = PARTS * (g->in + GROUP) * BATCH * LANES;
-	float *parts = goclr_take(size), *results = parts + PARTS * g->in * BATCH * LANES;
-	if (!parts) {
+	size_t size = PRODUCTS * (g->in + GROUP) * BATCH * LANES;
+	float *factors = goclr_take(size), *results = factors + PRODUCTS * g->in * BATCH * LANES;
+	if (!factors) {
 		g->failed = 1;
 		return;
 	}
 	int first = 1;
 	for (size_t tile = slab * BATCH; tile < g->tiles.count; tile += g->slabs * BATCH, first = 0) {
 		size_t count = g->tiles.count - tile < BATCH ? g->tiles.count - tile : BATCH;
-		spread_batch(g, tile, count, parts);
+		spread_batch(g, tile, count, factors);
 		for (size_t t = 0; t < count; t++) {
 			struct place p = place_of(&g->tiles, tile + t);
-			for (size_t v = 0; v < columns; v++)
-				spread_results(&g->tiles, g->y + (p.image * g->out + group * GROUP + v) * plane, p, results + (v * BATCH + t) * LANES,
-				               GROUP * BATCH * LANES);
+			for (size_t v = 0; v < columns * PARTS; v++) {
+				size_t block = v / PARTS, part = v % PARTS * WIDTH;
+				spread_results(&g->tiles, g->y + (p.image * g->out + group * GROUP + block) * plane + part, p,
+				               results + (block * BATCH + t) * LANES + part, GROUP * BATCH * LANES);
+			}
 		}
-		for (size_t part = 0; part < PARTS; part++)
+		for (size_t k = 0; k < PRODUCTS; k++)
 			for (size_t c = 0; c < g->in; c++)
-				outer_product(columns, parts + (part * g->in + c) * BATCH * LANES, results + part * GROUP * BATCH * LANES, BATCH * LANES,
-				              count, sum + (part * g->in + c) * LANES * line, line, first);
+				outer_product(columns, factors + (k * g->in + c) * BATCH * LANES, results + k * GROUP * BATCH * LANES, BATCH * LANES,
+				              count, sum + (k * g->in + c) * LANES * line, line, first);
 	}
-	goclr_give(parts);
+	goclr_give(factors);
 }
 
 TARGET static void grad_slab_task(void *job, size_t i) {
@@ -337,12 +343,12 @@ TARGET static void gather_filters(const struct winograd *g, size_t group, size_t
 	size_t columns = group_size(g, group), line = columns * LANES, stride = g->in * LANES * line;
 	for (size_t i = 0; i < LANES && block * LANES + i < g->filters.c; i++) {
 		size_t c = block * LANES + i;
-		for (size_t v = 0; v < columns; v++) {
+		for (size_t v = 0; v < columns * PARTS; v++) {
 			vec half[3][SPAN];
 			for (size_t j = 0; j < SPAN; j++) {
 				vec d[SPAN], out[3];
 				for (size_t k = 0; k < SPAN; k++) {
-					const float *p = sums + (k * SPAN + j) * stride + c * line + v * LANES;
+					const float *p = sums + (k * SPAN + j) * stride + c * line + v * WIDTH;
 					d[k] = load(p);
 					for (size_t slab = 1; slab < g->slabs; slab++) d[k] += load(p + slab * packed_group(g));
 				}
@@ -352,8 +358,8 @@ TARGET static void gather_filters(const struct winograd *g, size_t group, size_t
 			for (size_t k = 0; k < 3; k++) {
 				vec out[3];
 				gather3(half[k], out);
-				for (size_t lane = 0; lane < LANES; lane++) {
-					size_t o = (group * GROUP + v) * LANES + lane;
+				for (size_t lane = 0; lane < WIDTH; lane++) {
+					size_t o = group * GROUP * LANES + v * WIDTH + lane;
 					if (o >= g->filters.o) break;
 					float *dw = g->dw + ((o * g->filters.c + c) * 3 + k) * 3;
 					for (size_t j = 0; j < 3; j++) dw[j] = out[j][lane];
