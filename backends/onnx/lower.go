@@ -17,6 +17,15 @@ type lowerer struct {
 	derived map[derivation]value
 }
 
+func newLowerer() *lowerer {
+	return &lowerer{
+		builder: newBuilder(),
+		values:  map[*graph.Node]value{},
+		rows:    map[*graph.Node][2]value{},
+		derived: map[derivation]value{},
+	}
+}
+
 // A derivation is a value that several operations of one node need.
 type derivation struct {
 	what        string
@@ -91,12 +100,7 @@ func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 // lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
 // evaluation, where each row of the result depends on its own image only.
 func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph.Op]lowering) (*model, error) {
-	l := &lowerer{
-		builder: newBuilder(),
-		values:  map[*graph.Node]value{},
-		rows:    map[*graph.Node][2]value{},
-		derived: map[derivation]value{},
-	}
+	l := newLowerer()
 	m := &model{outputs: outputs}
 	var in, out []port
 	names := map[string]bool{}
@@ -131,11 +135,9 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph
 			in = append(in, port{inputName(n), float32Type, tensorShape(n)})
 			l.values[n] = value(inputName(n))
 		default:
-			rule, ok := table[n.Op]
-			if !ok {
-				return nil, fmt.Errorf("%v is no operation that this backend knows", n)
+			if err := l.apply(table, n); err != nil {
+				return nil, err
 			}
-			l.values[n] = rule(l, n, l.operands(n))
 		}
 	}
 	if m.image == nil {
@@ -151,6 +153,16 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph
 	}
 	m.encoded = l.encode(in, out)
 	return m, nil
+}
+
+// apply computes n by its rule in the table.
+func (l *lowerer) apply(table map[graph.Op]lowering, n *graph.Node) error {
+	rule, ok := table[n.Op]
+	if !ok {
+		return fmt.Errorf("%v is no operation that this backend knows", n)
+	}
+	l.values[n] = rule(l, n, l.operands(n))
+	return nil
 }
 
 func (l *lowerer) operands(n *graph.Node) []value {
