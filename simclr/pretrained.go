@@ -3,6 +3,7 @@ package simclr
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,9 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 	"github.com/goclr/goclr/simclr/safetensors"
 )
+
+// ErrMisfit says that weights are those of another encoder, width or stem than the model has.
+var ErrMisfit = errors.New("weights of another model")
 
 // Pretrained are weights that a run begins with instead of random ones.
 type Pretrained struct {
@@ -75,8 +79,8 @@ func (m Model) pick(w backends.Weights) (*Pretrained, error) {
 	for _, q := range b.params[:encoder] {
 		t, ok := w.Find(q.node.Name)
 		if !ok {
-			return nil, fmt.Errorf("there is no tensor %q, which a %s has: choose the encoder of the file, which must have torchvision's names",
-				q.node.Name, m.Encoder)
+			return nil, fmt.Errorf("%w: there is no tensor %q, which a %s has: choose the encoder of the file, which must have torchvision's names",
+				ErrMisfit, q.node.Name, m.Encoder)
 		}
 		if !slices.Equal(t.Shape, q.node.Shape) {
 			return nil, m.misfit(t, q.node)
@@ -90,7 +94,7 @@ func (m Model) pick(w backends.Weights) (*Pretrained, error) {
 		}
 		// A deeper network holds all tensors of a shallower one, but is no such network.
 		if strings.HasPrefix(t.Name, "layer") {
-			return nil, fmt.Errorf("it has a tensor %q, which a %s has not: choose the encoder of the file", t.Name, m.Encoder)
+			return nil, fmt.Errorf("%w: there is a tensor %q, which a %s has not: choose the encoder of the file", ErrMisfit, t.Name, m.Encoder)
 		}
 		p.Unused = append(p.Unused, t.Name)
 	}
@@ -114,22 +118,23 @@ func take(w backends.Weights, params []*param) backends.Weights {
 	return taken
 }
 
-// misfit says why t is not the tensor n of the model: another stem, width or encoder.
+// misfit is an ErrMisfit that says why t is not the tensor n of the model: another stem, width or encoder.
 func (m Model) misfit(t backends.Tensor, n *graph.Node) error {
 	if n.Name == "conv1.weight" && len(t.Shape) == 4 {
 		if k := t.Shape[3]; k == 7 && m.ImageSize <= smallStem {
-			return fmt.Errorf("its first convolution is 7x7, as for images of more than %d pixels, and the model's is 3x3 for images of %d: choose an image size above %d",
-				smallStem, m.ImageSize, smallStem)
+			return fmt.Errorf("%w: its first convolution is 7x7, as for images of more than %d pixels, and the model's is 3x3 for images of %d: choose an image size above %d",
+				ErrMisfit, smallStem, m.ImageSize, smallStem)
 		} else if k == 3 && m.ImageSize > smallStem {
-			return fmt.Errorf("its first convolution is 3x3, as for images of up to %d pixels, and the model's is 7x7 for images of %d: choose an image size of at most %d",
-				smallStem, m.ImageSize, smallStem)
+			return fmt.Errorf("%w: its first convolution is 3x3, as for images of up to %d pixels, and the model's is 7x7 for images of %d: choose an image size of at most %d",
+				ErrMisfit, smallStem, m.ImageSize, smallStem)
 		}
 		if width := float64(t.Shape[0]) / 64; width != m.Width && slices.Contains(Widths, width) {
-			return fmt.Errorf("its first convolution has %d channels, which is width %g, and the model has width %g: choose width %g",
-				t.Shape[0], width, m.Width, width)
+			return fmt.Errorf("%w: its first convolution has %d channels, which is width %g, and the model has width %g: choose width %g",
+				ErrMisfit, t.Shape[0], width, m.Width, width)
 		}
 	}
-	return fmt.Errorf("tensor %q is %v, and %v in a %s of width %g: choose the encoder and width of the file", t.Name, t.Shape, n.Shape, m.Encoder, m.Width)
+	return fmt.Errorf("%w: tensor %q is %v, and %v in a %s of width %g: choose the encoder and width of the file",
+		ErrMisfit, t.Name, t.Shape, n.Shape, m.Encoder, m.Width)
 }
 
 // begin returns the first weights of the run: initial, or in their place those of Init.

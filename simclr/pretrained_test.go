@@ -201,7 +201,7 @@ func TestPretrainedRefusals(t *testing.T) {
 		{"small stem", writeTorch(t, otherWeights(t, model(same)), "F32"), model(large), []string{"3x3", "images of 72", "at most 64"}},
 		{"width", writeTorch(t, otherWeights(t, model(wide)), "F32"), model(same), []string{"choose width 0.5"}},
 		{"shallower", writeTorch(t, otherWeights(t, model(same)), "F32"), model(deep), []string{`no tensor "layer1.2.conv1.weight"`, "resnet34"}},
-		{"deeper", writeTorch(t, otherWeights(t, model(deep)), "F32"), model(same), []string{`has a tensor "layer1.2.`, "resnet18 has not"}},
+		{"deeper", writeTorch(t, otherWeights(t, model(deep)), "F32"), model(same), []string{`there is a tensor "layer1.2.`, "resnet18 has not"}},
 		{"other blocks", writeTorch(t, otherWeights(t, model(bottlenecks)), "F32"), model(same), []string{"layer1.0.conv1.weight", "[16 16 1 1]", "encoder and width"}},
 		{"not finite", writeTorch(t, diverged, "F32"), model(same), []string{diverged[3].Name, "not finite"}},
 		{"unknown encoder", text, model(func(m *Model) { m.Encoder = "vgg" }), []string{"choose one of"}},

@@ -60,6 +60,10 @@ func TestExport(t *testing.T) {
 	if err := Export(&model, s, w, Description{Version: "v1", Doc: "A model.", Metadata: map[string]string{"a": "1", "b": "2"}}); err != nil {
 		t.Fatal(err)
 	}
+	// Runtimes fold a batch norm into the convolution before it only if it is that operator, of weights as they are.
+	if n := strings.Count(model.String(), "BatchNormalization#"); n < 3 || strings.Contains(model.String(), "Sqrt") {
+		t.Errorf("batch norms are not operators of that name: %d mentions", n)
+	}
 	session, err := ort.NewDynamicAdvancedSessionWithONNXData(model.Bytes(), []string{"images"}, []string{"features"}, nil)
 	if err != nil {
 		t.Fatal(err)

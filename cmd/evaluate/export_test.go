@@ -302,9 +302,9 @@ func TestExportedModelInPython(t *testing.T) {
 	if _, err := onnx.FindLibrary(""); err != nil {
 		t.Skip(err)
 	}
-	larger := simclr.DefaultModel()
-	larger.ImageSize = 32
-	for _, m := range append(exported(), larger) {
+	paper := simclr.DefaultModel()
+	paper.Encoder, paper.ImageSize = "resnet50", 224
+	for _, m := range append(exported(), paper) {
 		t.Run(fmt.Sprintf("%s-%d", m.Encoder, m.ImageSize), func(t *testing.T) {
 			run := livelyRun(t, m)
 			dir := t.TempDir()

@@ -30,8 +30,9 @@ Examples:
   pretrain -data train.tar -eval-every 5 -eval-test test.tar -width 0.5 -epochs 50
   pretrain -data photos/ -image-size 224 -encoder resnet50 -width 1 -init resnet50.safetensors -normalize imagenet
 
--init takes the encoder, and the head where it fits, of another run or of a file with torchvision's names and no other encoder,
-width or stem: torchvision's own networks have -width 1, an -image-size above 64, and -normalize imagenet.
+-init takes the encoder of another run or of a safetensors file with torchvision's names, and the head if it fits. Encoder, width
+and stem must be those of the file: for torchvision's own networks -width 1, an -image-size above 64, and -normalize imagenet.
+
 RUN/weights.safetensors is the encoder and head with torchvision's names, RUN/metrics.jsonl what was measured.
 SIGINT and SIGTERM save a checkpoint before they end the run.`
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,9 @@ func (s *settings) pretrained(c *simclr.Config) (*simclr.Pretrained, error) {
 		return &simclr.Pretrained{}, nil
 	}
 	p, err := simclr.ReadPretrained(s.init, c.Model)
+	if errors.Is(err, simclr.ErrMisfit) {
+		return nil, fmt.Errorf("-init: %w (flags -encoder, -width and -image-size)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("-init: %w", err)
 	}
