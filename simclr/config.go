@@ -14,8 +14,10 @@ type Config struct {
 	Optimizer Optimizer `json:"optimizer"`
 	// Epochs is the length of the schedule, which may end before: see Run.MaxSteps.
 	Epochs int `json:"epochs"`
-	// Seed decides the first weights.
+	// Seed decides the first weights, but those of Run.Init.
 	Seed uint64 `json:"seed"`
+	// InitSHA256 is that of the file of Run.Init, in hexadecimal. The default is "": all first weights are random.
+	InitSHA256 string `json:"init_sha256,omitempty"`
 }
 
 // Validate returns an error that names the first field with a wrong value and the right ones.
@@ -69,5 +71,14 @@ func (c Config) diff(o Config) string {
 	note("warm-up", c.Optimizer.WarmupEpochs, o.Optimizer.WarmupEpochs)
 	note("epochs", c.Epochs, o.Epochs)
 	note("seed", c.Seed, o.Seed)
+	note("first weights", origin(c.InitSHA256), origin(o.InitSHA256))
 	return strings.Join(diffs, ", ")
+}
+
+// origin names first weights by their digest.
+func origin(digest string) string {
+	if digest == "" {
+		return "random"
+	}
+	return fmt.Sprintf("sha256:%.12s", digest)
 }

@@ -130,9 +130,14 @@ func (b *builder) matMul(x, y value, transX, transY bool) value {
 	return b.op("Gemm", []value{x, y}, attributes...)
 }
 
-// encode returns the model with the given inputs and outputs, without the operations and constants that no output
-// needs: a lowering may append what only some models use.
+// encode returns the model with the given inputs and outputs.
 func (b *builder) encode(inputs, outputs []port) []byte {
+	operations, constants := b.needed(outputs)
+	return encodeModel(operations, constants, inputs, outputs)
+}
+
+// needed returns the operations and constants that some output needs: a lowering may append what only some models use.
+func (b *builder) needed(outputs []port) ([]operation, []constant) {
 	needed := map[string]bool{}
 	for _, p := range outputs {
 		needed[p.name] = true
@@ -149,6 +154,5 @@ func (b *builder) encode(inputs, outputs []port) []byte {
 	}
 	slices.Reverse(operations)
 	constants := slices.Clone(b.constants)
-	constants = slices.DeleteFunc(constants, func(c constant) bool { return !needed[c.name] })
-	return encodeModel(operations, constants, inputs, outputs)
+	return operations, slices.DeleteFunc(constants, func(c constant) bool { return !needed[c.name] })
 }

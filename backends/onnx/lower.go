@@ -19,6 +19,17 @@ type lowerer struct {
 	users   map[*graph.Node][]*graph.Node
 }
 
+func newLowerer() *lowerer {
+	return &lowerer{
+		builder: newBuilder(),
+		values:  map[*graph.Node]value{},
+		blocks:  map[*graph.Node]value{},
+		rows:    map[*graph.Node][2]value{},
+		derived: map[derivation]value{},
+		users:   map[*graph.Node][]*graph.Node{},
+	}
+}
+
 // A derivation is a value that several operations of one node need.
 type derivation struct {
 	what        string
@@ -104,14 +115,7 @@ func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 // evaluation, where each row of the result depends on its own image only. With own operators, the model can only run where
 // those are registered.
 func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, error) {
-	l := &lowerer{
-		builder: newBuilder(),
-		values:  map[*graph.Node]value{},
-		blocks:  map[*graph.Node]value{},
-		rows:    map[*graph.Node][2]value{},
-		derived: map[derivation]value{},
-		users:   map[*graph.Node][]*graph.Node{},
-	}
+	l := newLowerer()
 	m := &model{outputs: outputs}
 	var in, out []port
 	names := map[string]bool{}
@@ -155,11 +159,9 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, e
 			if own && l.blocked(n) {
 				continue
 			}
-			rule, ok := standard[n.Op]
-			if !ok {
-				return nil, fmt.Errorf("%v is no operation that this backend knows", n)
+			if err := l.apply(standard, n); err != nil {
+				return nil, err
 			}
-			l.values[n] = rule(l, n, l.operands(n))
 		}
 	}
 	if m.image == nil {
@@ -175,6 +177,16 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, e
 	}
 	m.encoded = l.encode(in, out)
 	return m, nil
+}
+
+// apply computes n by its rule in the table.
+func (l *lowerer) apply(table map[graph.Op]lowering, n *graph.Node) error {
+	rule, ok := table[n.Op]
+	if !ok {
+		return fmt.Errorf("%v is no operation that this backend knows", n)
+	}
+	l.values[n] = rule(l, n, l.operands(n))
+	return nil
 }
 
 func (l *lowerer) operands(n *graph.Node) []value {

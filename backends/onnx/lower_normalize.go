@@ -92,9 +92,12 @@ func lowerNormalize(l *lowerer, n *graph.Node, in []value) value {
 	gamma, beta, add := in[2], in[3], in[4]
 	scale := l.mul(gamma, l.inverseDeviation(l.row(moments, 1), n.Attr.Eps))
 	var y value
-	if moments.Op == graph.OpMoments && moments.In[0] == x {
+	switch {
+	case moments.Op == graph.OpMoments && moments.In[0] == x:
 		y = l.affine(l.centered(x), scale, beta, x)
-	} else {
+	case moments.Op == graph.OpStack && len(x.Shape) == 4:
+		y = l.batchNorm(in[0], gamma, beta, l.row(moments, 0), l.row(moments, 1), n)
+	default:
 		offset := l.mul(l.op("Neg", []value{l.row(moments, 0)}), scale)
 		if beta != "" {
 			offset = l.add(offset, beta)
@@ -108,6 +111,15 @@ func lowerNormalize(l *lowerer, n *graph.Node, in []value) value {
 		y = l.op("Relu", []value{y})
 	}
 	return y
+}
+
+// batchNorm is the operator of that name, which runtimes fuse with the convolution before it where statistics are constant; n
+// is [N, C, H, W], "" is no beta.
+func (l *lowerer) batchNorm(x, gamma, beta, mean, variance value, n *graph.Node) value {
+	if beta == "" {
+		beta = l.floats([]int{n.Shape[1]}, 0)
+	}
+	return l.op("BatchNormalization", []value{x, gamma, beta, mean, variance}, floatAttr("epsilon", n.Attr.Eps))
 }
 
 func lowerNormalizeGradInput(l *lowerer, n *graph.Node, in []value) value {

@@ -15,6 +15,7 @@ import (
 const (
 	irVersion    = 8
 	opsetVersion = 18
+	producer     = "goclr"
 )
 
 // An elementType is a value of TensorProto.DataType.
@@ -119,12 +120,15 @@ type constant struct {
 	raw     []byte
 }
 
-func (c constant) message() message {
+func (c constant) message() message { return c.header().bytes(9, c.raw) }
+
+// header is all of the message but the data.
+func (c constant) header() message {
 	var m message
 	for _, d := range c.shape {
 		m = m.int(1, int64(d))
 	}
-	return m.int(2, int64(c.element)).str(8, c.name).bytes(9, c.raw)
+	return m.int(2, int64(c.element)).str(8, c.name)
 }
 
 func rawInts(v []int) []byte {
@@ -167,11 +171,24 @@ func (p port) message() message {
 
 // encodeModel is the ModelProto with the given graph.
 func encodeModel(operations []operation, constants []constant, inputs, outputs []port) []byte {
+	g := encodeGraph("step", operations, constants, inputs, outputs)
+	m := message{}.int(1, irVersion).str(2, producer).bytes(7, g).bytes(8, opset("", opsetVersion))
+	if slices.ContainsFunc(operations, func(o operation) bool { return o.domain == domain }) {
+		m = m.bytes(8, opset(domain, 1))
+	}
+	return m
+}
+
+// opset is the OperatorSetIdProto of a domain.
+func opset(domain string, version int64) message { return message{}.str(1, domain).int(2, version) }
+
+// encodeGraph is a GraphProto.
+func encodeGraph(name string, operations []operation, constants []constant, inputs, outputs []port) message {
 	var g message
 	for _, o := range operations {
 		g = g.bytes(1, o.message())
 	}
-	g = g.str(2, "step")
+	g = g.str(2, name)
 	for _, c := range constants {
 		g = g.bytes(5, c.message())
 	}
@@ -181,9 +198,5 @@ func encodeModel(operations []operation, constants []constant, inputs, outputs [
 	for _, p := range outputs {
 		g = g.bytes(12, p.message())
 	}
-	m := message{}.int(1, irVersion).str(2, "goclr").bytes(7, g).bytes(8, message{}.str(1, "").int(2, opsetVersion))
-	if slices.ContainsFunc(operations, func(o operation) bool { return o.domain == domain }) {
-		m = m.bytes(8, message{}.str(1, domain).int(2, 1))
-	}
-	return m
+	return g
 }
