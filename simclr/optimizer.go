@@ -40,7 +40,7 @@ func (o Optimizer) Validate() error {
 	case !(o.Momentum >= 0 && o.Momentum < 1):
 		return fmt.Errorf("momentum %g: it must be at least 0 and below 1", o.Momentum)
 	case o.Nesterov && o.Name != "sgd":
-		return fmt.Errorf("Nesterov momentum with %s: only sgd has it", o.Name)
+		return fmt.Errorf("momentum of Nesterov with %s: only sgd has it", o.Name)
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
 		return fmt.Errorf("weight decay %g: it must not be negative", o.WeightDecay)
 	case !(o.WarmupEpochs >= 0) || math.IsInf(o.WarmupEpochs, 0):
