@@ -47,8 +47,9 @@ type Info struct {
 
 // A Program is a compiled step with its weights. It is not safe for concurrent use.
 type Program interface {
-	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row) and returns the
-	// metrics as they were before the update. After an error the tensors are those before the step.
+	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row), or of labelled images
+	// (see graph.Graph.Labels) where the loss reads labels, and returns the metrics as they were before the update. After an
+	// error the tensors are those before the step.
 	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
 	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
 	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)
@@ -69,9 +70,9 @@ type Program interface {
 
 // Metrics are the scalars of one step.
 type Metrics struct {
-	Loss     float32 // NT-Xent, mean over 2B views
-	Accuracy float32 // share of views whose nearest other view is their positive
-	Spread   float32 // see graph.Graph.Spread: near 1 is healthy, 0 is collapsed
+	Loss     float32 // mean over all views
+	Accuracy float32 // share of views whose nearest other view is their positive, or with labels of those with the right class
+	Spread   float32 // see graph.Graph.Spread: near 1 is healthy, 0 is collapsed; 0 too where the step has none
 }
 
 // Mode says where batch normalisation takes its statistics from.

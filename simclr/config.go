@@ -67,6 +67,7 @@ func (c Config) diff(o Config) string {
 	note("optimizer", c.Optimizer.Name, o.Optimizer.Name)
 	note("learning rate", c.Optimizer.LearningRate, o.Optimizer.LearningRate)
 	note("momentum", c.Optimizer.Momentum, o.Optimizer.Momentum)
+	note("Nesterov", c.Optimizer.Nesterov, o.Optimizer.Nesterov)
 	note("weight decay", c.Optimizer.WeightDecay, o.Optimizer.WeightDecay)
 	note("warm-up", c.Optimizer.WarmupEpochs, o.Optimizer.WarmupEpochs)
 	note("epochs", c.Epochs, o.Epochs)

@@ -86,6 +86,10 @@ var standard = map[graph.Op]lowering{
 	graph.OpPairAccuracy:    lowerPairAccuracy,
 	graph.OpSpread:          lowerSpread,
 
+	graph.OpCrossEntropy:     lowerCrossEntropy,
+	graph.OpCrossEntropyGrad: lowerCrossEntropyGrad,
+	graph.OpLabelAccuracy:    lowerLabelAccuracy,
+
 	graph.OpAdd:   lowerAdd,
 	graph.OpScale: lowerScale,
 	graph.OpLerp:  lowerLerp,
@@ -101,6 +105,7 @@ var standard = map[graph.Op]lowering{
 type model struct {
 	encoded []byte
 	image   *graph.Node   // the views
+	labels  *graph.Node   // nil if the model needs none
 	rate    *graph.Node   // nil if the model needs none
 	tensors []*graph.Node // Param, State and Slot nodes
 	outputs []*graph.Node
@@ -141,6 +146,13 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, e
 			}
 			in = append(in, port{inputName(n), uint8Type, shape})
 			l.values[n] = l.image(n, value(inputName(n)))
+		case graph.OpLabels:
+			if m.labels != nil {
+				return nil, fmt.Errorf("%v: the step has other labels, %v, and a model takes one vector of them", n, m.labels)
+			}
+			m.labels = n
+			in = append(in, port{inputName(n), int64Type, n.Shape})
+			l.values[n] = value(inputName(n))
 		case graph.OpRate:
 			if m.rate == nil {
 				m.rate = n

@@ -27,6 +27,9 @@ func newSession(m *model, b *backend) (*session, error) {
 		}
 	}
 	in := []string{inputName(m.image)}
+	if m.labels != nil {
+		in = append(in, inputName(m.labels))
+	}
 	if m.rate != nil {
 		in = append(in, inputName(m.rate))
 	}
@@ -70,7 +73,7 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// call runs the model. The inputs are the views, the rate if the model takes one, and its tensors; the outputs those of
+// call runs the model. The inputs are the views, labels and rate if the model takes them, and its tensors; the outputs those of
 // the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
 // error.
 func (s *session) call(ctx context.Context, in, out []ort.Value) error {

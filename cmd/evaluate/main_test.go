@@ -202,7 +202,7 @@ func TestBadInput(t *testing.T) {
 		code int
 		want string
 	}{
-		{"nothing", nil, 2, "knn, linear, embed or export"},
+		{"nothing", nil, 2, "knn, linear, finetune, embed or export"},
 		{"unknown command", []string{"kn"}, 2, "did you mean knn"},
 		{"unknown flag", append(knn, "-tset", "x"), 2, "-test"},
 		{"no test", knn, 2, "-train and -test are needed"},
