@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strings"
 	"sync/atomic"
 
 	"github.com/klauspost/cpuid/v2"
@@ -21,21 +20,28 @@ import (
 
 func init() { backends.Register("onnx", open) }
 
-// devices are what Options.Device may name.
-var devices = []string{"cpu"}
-
 type backend struct {
-	library string
-	info    backends.Info
-	closed  atomic.Bool
+	library  string
+	settings settings
+	info     backends.Info
+	closed   atomic.Bool
+}
+
+// settings are how sessions run.
+type settings struct {
+	threads  int
+	spin     bool
+	provider provider
+	profile  string // file of the profile of training; "" for none
 }
 
 func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if o.Device != "" && o.Device != "cpu" {
-		return nil, fmt.Errorf("unknown device %q: this backend has %s", o.Device, strings.Join(devices, ", "))
+	p, err := newProvider(o)
+	if err != nil {
+		return nil, err
 	}
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
@@ -54,12 +60,16 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := hold(library); err != nil {
 		return nil, err
 	}
-	return &backend{library: library, info: backends.Info{
-		Backend: "onnx",
-		Device:  "cpu",
-		Library: fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),
-		CPU:     cpuName(),
-		Threads: o.Threads,
+	if err := p.check(library); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	return &backend{library: library, settings: settings{o.Threads, o.Spin, p, o.Profile}, info: backends.Info{
+		Backend:  "onnx",
+		Device:   p.device,
+		Library:  fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),
+		CPU:      cpuName(),
+		Threads:  o.Threads,
+		Provider: p.String(),
 	}}, nil
 }
 
@@ -104,7 +114,7 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 	if b.closed.Load() {
 		return nil, errors.New("compile: the backend is closed")
 	}
-	p, err := compile(ctx, s, b.library, b.info.Threads)
+	p, err := compile(ctx, s, b.library, b.settings)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}

@@ -28,7 +28,7 @@ func TestOpenErrors(t *testing.T) {
 		want    []string // parts of the message
 		is      error
 	}{
-		{"unknown device", backends.Options{Device: "cuda:0"}, []string{`"cuda:0"`, "has cpu"}, nil},
+		{"unknown device", backends.Options{Device: "tpu"}, []string{`"tpu"`, "has cpu and cuda:N"}, nil},
 		{"negative threads", backends.Options{Threads: -1}, []string{"-1 threads", "at least 1"}, nil},
 		{"no such library", backends.Options{Library: "/none/lib.so"}, []string{"/none/lib.so", "make setup"}, fs.ErrNotExist},
 		{"not a library", backends.Options{Library: text}, []string{text, "make setup", LibraryEnv}, nil},

@@ -24,7 +24,7 @@ type program struct {
 	closed  bool
 }
 
-func compile(ctx context.Context, s *graph.Step, library string, threads int) (_ *program, err error) {
+func compile(ctx context.Context, s *graph.Step, library string, how settings) (_ *program, err error) {
 	if err := hold(library); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,10 @@ func compile(ctx context.Context, s *graph.Step, library string, threads int) (_
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, threads); err != nil {
+		if part.session != &p.train {
+			how.profile = ""
+		}
+		if *part.session, err = newSession(m, how); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -9,16 +10,22 @@ import (
 
 // A session runs one model.
 type session struct {
-	model *model
-	run   *ort.DynamicAdvancedSession
+	model    *model
+	run      *ort.DynamicAdvancedSession
+	provider provider
+	profile  *profile // nil for none
 }
 
-func newSession(m *model, threads int) (*session, error) {
-	options, err := sessionOptions(threads)
+func newSession(m *model, how settings) (*session, error) {
+	options, err := sessionOptions(how)
 	if err != nil {
 		return nil, fmt.Errorf("set up ONNX Runtime: %w", err)
 	}
 	defer options.Destroy()
+	s := &session{model: m, provider: how.provider}
+	if s.profile, err = newProfile(how.profile, options); err != nil {
+		return nil, err
+	}
 	in := []string{inputName(m.image)}
 	if m.rate != nil {
 		in = append(in, inputName(m.rate))
@@ -30,30 +37,41 @@ func newSession(m *model, threads int) (*session, error) {
 	for i := range m.outputs {
 		out = append(out, outputName(i))
 	}
-	run, err := ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
+	err = how.provider.guard(func() (err error) {
+		if err := how.provider.addTo(options); err != nil {
+			return err
+		}
+		s.run, err = ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
+		return err
+	})
 	if err != nil {
+		s.profile.discard()
 		return nil, fmt.Errorf("ONNX Runtime refuses the model: %w", err)
 	}
-	return &session{m, run}, nil
+	return s, nil
 }
 
-func sessionOptions(threads int) (*ort.SessionOptions, error) {
+func sessionOptions(how settings) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
-	settings := []error{
-		o.SetIntraOpNumThreads(threads),
+	spin := "0"
+	if how.spin {
+		spin = "1"
+	}
+	failures := []error{
+		o.SetIntraOpNumThreads(how.threads),
 		o.SetLogSeverityLevel(ort.LoggingLevelError),
 		// Plans all activations into one block, which for a training step takes twice the memory.
 		o.SetMemPattern(false),
 		// Threads that spin while idle use a third more CPU for the same step, which others on the machine lose. On a quiet
 		// one they are faster: benchmarks/results/step.md.
-		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
+		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 		// Would store the zeros that a gradient of pooling starts from in the model.
 		o.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding"),
 	}
-	for _, err := range settings {
+	for _, err := range failures {
 		if err != nil {
 			o.Destroy()
 			return nil, err
@@ -76,7 +94,7 @@ func (s *session) call(ctx context.Context, in, out []ort.Value) error {
 	defer options.Destroy()
 	terminated := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
-	err = s.run.RunWithOptions(in, out, options)
+	err = s.provider.guard(func() error { return s.run.RunWithOptions(in, out, options) })
 	if !stop() {
 		<-terminated // the options must outlive it
 		if err != nil {
@@ -90,5 +108,5 @@ func (s *session) close() error {
 	if s == nil {
 		return nil
 	}
-	return s.run.Destroy()
+	return errors.Join(s.run.Destroy(), s.profile.finish())
 }
