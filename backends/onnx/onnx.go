@@ -63,7 +63,13 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := p.check(library); err != nil {
 		return nil, errors.Join(err, release())
 	}
-	return &backend{library: library, settings: settings{o.Threads, o.Spin, p, o.Profile}, info: backends.Info{
+	how := settings{o.Threads, o.Spin, p, o.Profile}
+	if p.name != "" {
+		if err := trial(ctx, library, how); err != nil {
+			return nil, errors.Join(err, release())
+		}
+	}
+	return &backend{library: library, settings: how, info: backends.Info{
 		Backend:  "onnx",
 		Device:   p.device,
 		Library:  fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),

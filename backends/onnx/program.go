@@ -52,7 +52,7 @@ func compile(ctx context.Context, s *graph.Step, library string, how settings) (
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, standard)
+		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, how.provider.table())
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
 )
 
 // A provider executes the operators of a model that it knows; the CPU executes the others.
@@ -52,7 +53,9 @@ func newProvider(o backends.Options) (provider, error) {
 		options["device_id"] = strconv.Itoa(number)
 		return provider{name: cuda, device: fmt.Sprintf("cuda:%d", number), options: options}, nil
 	case strings.EqualFold(name, tensorRT):
-		return provider{name: tensorRT, device: tensorRT, options: o.ProviderOptions}, nil
+		options := map[string]string{"device_id": "0"}
+		maps.Copy(options, o.ProviderOptions)
+		return provider{name: tensorRT, device: tensorRT, options: options}, nil
 	case name != "":
 		return provider{name: name, device: name, options: o.ProviderOptions}, nil
 	case len(o.ProviderOptions) > 0:
@@ -79,9 +82,13 @@ func cudaDevice(device string) (number int, isCUDA bool, err error) {
 	return 0, false, fmt.Errorf("unknown device %q: this backend has cpu and cuda:N, where N is 0, 1 and so on", device)
 }
 
-// standardOnly reports whether a model may hold nothing but operators of the ONNX standard: those that ONNX Runtime adds for the
-// CPU, no other provider has.
-func (p provider) standardOnly() bool { return p.name != "" }
+// table is how to lower for the provider. Operators beyond the ONNX standard are for the CPU: no other provider has them.
+func (p provider) table() map[graph.Op]lowering {
+	if p.name == "" {
+		return standard
+	}
+	return portable
+}
 
 // String is the provider and its options, as in Info: "" for the CPU alone.
 func (p provider) String() string {
@@ -190,6 +197,7 @@ func (p provider) explain(library string, err error) error {
 		text = parts[len(parts)-1]
 	}
 	text, _, _ = strings.Cut(text, " ; GPU=") // again places in the source
+	text = strings.TrimRight(text, ".")
 	gpu := p.name == cuda || p.name == tensorRT
 	switch {
 	case strings.Contains(text, "in this build") && gpu: // not enabled, not supported
@@ -198,8 +206,8 @@ func (p provider) explain(library string, err error) error {
 		return p.unavailable(fmt.Sprintf("%s is built without it: name a build of ONNX Runtime that has it by -onnxruntime or %s",
 			library, LibraryEnv))
 	case strings.Contains(text, "Failed to load library") && gpu:
-		return p.unavailable(text + ": put the folders of the libraries of CUDA and cuDNN into LD_LIBRARY_PATH; " +
-			"pip install 'onnxruntime-gpu[cuda,cudnn]==" + LibraryVersion + "' installs them as nvidia/*/lib")
+		return p.unavailable(text + ": put the folder of that library into LD_LIBRARY_PATH; " +
+			"pip install 'onnxruntime-gpu[cuda,cudnn]==" + LibraryVersion + "' installs those of CUDA and cuDNN, as nvidia/*/lib")
 	case strings.Contains(text, `option "device_id"`):
 		return p.unavailable(text + ": nvidia-smi lists the devices; if it fails, NVIDIA's driver is missing or too old")
 	case strings.Contains(text, "provider option"):

@@ -30,6 +30,18 @@ func TestConformanceCUDA(t *testing.T) {
 	backendtest.Run(t, open, backendtest.Options{})
 }
 
+// TestConformanceOfProviders runs the suite as on other providers, but on the one that every library has.
+func TestConformanceOfProviders(t *testing.T) {
+	closeTest(t, openTest(t)) // skips
+	backendtest.Run(t, func(t *testing.T) backends.Backend {
+		b, err := backends.Open(t.Context(), "onnx", backends.Options{Threads: 2, Provider: "CPU"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}, backendtest.Options{})
+}
+
 func TestNewProvider(t *testing.T) {
 	for _, c := range []struct {
 		device, provider, options string
@@ -44,6 +56,7 @@ func TestNewProvider(t *testing.T) {
 		{"cpu", "OpenVINO", "device_type=CPU", "OpenVINO", "OpenVINO device_type=CPU", nil},
 		{"", "OpenVINOExecutionProvider", "", "OpenVINO", "OpenVINO", nil},
 		{"", "tensorrt", "device_id=1", "TensorRT", "TensorRT device_id=1", nil},
+		{"", "TensorRT", "trt_fp16_enable=0", "TensorRT", "TensorRT device_id=0 trt_fp16_enable=0", nil},
 
 		{"gpu", "", "", "", "", []string{`unknown device "gpu"`, "cpu and cuda:N"}},
 		{"cuda:", "", "", "", "", []string{`"cuda:"`, "cuda:N"}},
@@ -61,7 +74,7 @@ func TestNewProvider(t *testing.T) {
 		}
 		p, err := newProvider(o)
 		if c.refusal == nil {
-			if err != nil || p.device != c.where || p.String() != c.want || p.standardOnly() != (c.want != "") {
+			if err != nil || p.device != c.where || p.String() != c.want {
 				t.Errorf("%+v: provider %q on %s (%v), want %q on %s", o, p, p.device, err, c.want, c.where)
 			}
 			continue
@@ -154,7 +167,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestProviderByName goes the way of other providers with the one that every library has.
+// TestProviderByName names providers that no library has, and the one that every library has.
 func TestProviderByName(t *testing.T) {
 	closeTest(t, openTest(t)) // skips
 	for _, name := range []string{"Nonsense", "QNN"} {
@@ -168,11 +181,6 @@ func TestProviderByName(t *testing.T) {
 	defer closeTest(t, b)
 	if i := b.Info(); i.Provider != "CPU" || i.Device != "CPU" {
 		t.Errorf("Info is %+v", i)
-	}
-	p := programOf(t, b, blockOf(2, 4, 2, 1))
-	defer closeTest(t, p)
-	if _, err := p.Step(t.Context(), pairsOf(t, 2, 4), 0.1); err != nil {
-		t.Error(err)
 	}
 }
 
