@@ -75,7 +75,7 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 		Library:  fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),
 		CPU:      cpuName(),
 		Threads:  o.Threads,
-		Provider: p.String(),
+		Provider: p.info(nvidia),
 	}}, nil
 }
 

@@ -157,6 +157,6 @@ func (t *trace) table() []byte {
 		rest.ms -= t.operators[o].ms
 	}
 	row("outside of operators", rest)
-	w.Flush()
+	_ = w.Flush() // a buffer takes all
 	return b.Bytes()
 }

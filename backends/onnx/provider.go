@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -90,7 +91,18 @@ func (p provider) table() map[graph.Op]lowering {
 	return portable
 }
 
-// String is the provider and its options, as in Info: "" for the CPU alone.
+// info is the provider, its options and NVIDIA's GPUs where it computes on one: what Info says of it.
+func (p provider) info(driver fs.FS) string {
+	if gpus := gpuNames(driver); gpus != "" && p.onGPU() {
+		return p.String() + " on " + gpus
+	}
+	return p.String()
+}
+
+// onGPU reports whether the provider computes on NVIDIA's GPUs.
+func (p provider) onGPU() bool { return p.name == cuda || p.name == tensorRT }
+
+// String is the provider and its options: "" for the CPU alone.
 func (p provider) String() string {
 	return strings.TrimSpace(p.name + " " + joinOptions(p.options))
 }
@@ -163,7 +175,7 @@ func (p provider) check(library string) error {
 // checkParts looks for the libraries that ONNX Runtime loads from beside its own. It would name but the first that is missing, and
 // write that on standard error as well.
 func (p provider) checkParts(library string) error {
-	if p.name != cuda && p.name != tensorRT {
+	if !p.onGPU() {
 		return nil
 	}
 	if p.name == cuda { // the library knows whether it has been built without
@@ -198,14 +210,13 @@ func (p provider) explain(library string, err error) error {
 	}
 	text, _, _ = strings.Cut(text, " ; GPU=") // again places in the source
 	text = strings.TrimRight(text, ".")
-	gpu := p.name == cuda || p.name == tensorRT
 	switch {
-	case strings.Contains(text, "in this build") && gpu: // not enabled, not supported
+	case strings.Contains(text, "in this build") && p.onGPU(): // not enabled, not supported
 		return p.unavailable(fmt.Sprintf("%s is built without %s: %s", library, p.name, getGPU))
 	case strings.Contains(text, "in this build"):
 		return p.unavailable(fmt.Sprintf("%s is built without it: name a build of ONNX Runtime that has it by -onnxruntime or %s",
 			library, LibraryEnv))
-	case strings.Contains(text, "Failed to load library") && gpu:
+	case strings.Contains(text, "Failed to load library") && p.onGPU():
 		return p.unavailable(text + ": put the folder of that library into LD_LIBRARY_PATH; " +
 			"pip install 'onnxruntime-gpu[cuda,cudnn]==" + LibraryVersion + "' installs those of CUDA and cuDNN, as nvidia/*/lib")
 	case strings.Contains(text, `option "device_id"`):
