@@ -58,7 +58,7 @@ func newProvider(o backends.Options) (provider, error) {
 		maps.Copy(options, o.ProviderOptions)
 		return provider{name: tensorRT, device: tensorRT, options: options}, nil
 	case name != "":
-		return provider{name: name, device: name, options: o.ProviderOptions}, nil
+		return provider{name: name, device: name, options: maps.Clone(o.ProviderOptions)}, nil
 	case len(o.ProviderOptions) > 0:
 		return provider{}, fmt.Errorf("provider options %s: the CPU has none; name a provider, or a device cuda:N",
 			joinOptions(o.ProviderOptions))
@@ -68,14 +68,13 @@ func newProvider(o backends.Options) (provider, error) {
 
 // cudaDevice returns the number of a CUDA device, or false for the CPU.
 func cudaDevice(device string) (number int, isCUDA bool, err error) {
-	if device == "" || device == "cpu" {
+	switch device {
+	case "", "cpu":
 		return 0, false, nil
-	}
-	text, ok := strings.CutPrefix(device, "cuda")
-	if ok && text == "" {
+	case "cuda":
 		return 0, true, nil
 	}
-	if text, ok = strings.CutPrefix(text, ":"); ok {
+	if text, ok := strings.CutPrefix(device, "cuda:"); ok {
 		if n, err := strconv.ParseUint(text, 10, 16); err == nil {
 			return int(n), true, nil
 		}

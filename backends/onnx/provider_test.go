@@ -59,6 +59,7 @@ func TestNewProvider(t *testing.T) {
 		{"", "TensorRT", "trt_fp16_enable=0", "TensorRT", "TensorRT device_id=0 trt_fp16_enable=0", nil},
 
 		{"gpu", "", "", "", "", []string{`unknown device "gpu"`, "cpu and cuda:N"}},
+		{":0", "", "", "", "", []string{`":0"`, "cuda:N"}},
 		{"cuda:", "", "", "", "", []string{`"cuda:"`, "cuda:N"}},
 		{"cuda:-1", "", "", "", "", []string{`"cuda:-1"`, "cuda:N"}},
 		{"cuda:1x", "", "", "", "", []string{`"cuda:1x"`, "cuda:N"}},
