@@ -117,10 +117,10 @@ func inputName(n *graph.Node) string { return "in:" + n.Name }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
 // lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
-// evaluation, where each row of the result depends on its own image only. With own operators, the model can only run where
-// those are registered.
-func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, error) {
+// evaluation, where each row of the result depends on its own image only.
+func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, how settings) (*model, error) {
 	l := newLowerer()
+	table := how.provider.table()
 	m := &model{outputs: outputs}
 	var in, out []port
 	names := map[string]bool{}
@@ -168,10 +168,10 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, e
 			in = append(in, port{inputName(n), float32Type, tensorShape(n)})
 			l.values[n] = value(inputName(n))
 		default:
-			if own && l.blocked(n) {
+			if how.own && l.blocked(n) {
 				continue
 			}
-			if err := l.apply(standard, n); err != nil {
+			if err := l.apply(table, n); err != nil {
 				return nil, err
 			}
 		}

@@ -24,8 +24,8 @@ type program struct {
 	closed  bool
 }
 
-func compile(ctx context.Context, s *graph.Step, b *backend) (_ *program, err error) {
-	if err := hold(b.library); err != nil {
+func compile(ctx context.Context, s *graph.Step, library string, how settings) (_ *program, err error) {
+	if err := hold(library); err != nil {
 		return nil, err
 	}
 	p := &program{step: s}
@@ -52,11 +52,14 @@ func compile(ctx context.Context, s *graph.Step, b *backend) (_ *program, err er
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, b.own)
+		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, how)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, b); err != nil {
+		if part.session != &p.train {
+			how.profile = ""
+		}
+		if *part.session, err = newSession(m, library, how); err != nil {
 			return nil, err
 		}
 	}
