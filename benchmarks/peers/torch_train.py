@@ -123,7 +123,6 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the directory of this run")
     parser.add_argument("--steps", type=int, required=True, help="steps in all")
     parser.add_argument("--layout", choices=torch_model.LAYOUTS, default="channels-last")
-    parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
 
@@ -131,7 +130,7 @@ def main():
     recipe = Recipe(json.loads((args.first / "run.json").read_text()))
     net = recipe.network()
     model, optimizer = recipe.model, recipe.optimizer
-    objective = torch_model.objective(net, args.layout, model["temperature"], model["mean"], model["std"], args.compile)
+    objective = torch_model.objective(net, args.layout, model["temperature"], model["mean"], model["std"])
     sgd = torch_model.sgd(net, 0, optimizer["momentum"], optimizer["weight_decay"])
     checkpoints = Checkpoints(args.out, recipe)
     done = checkpoints.load(checkpoints.latest() or args.first, net, sgd)
