@@ -54,7 +54,7 @@ def draw_scores(axes, out, steps):
             points = [(r["step"], 100 * r[key]) for r in scores]
             axes.plot(*zip(*points), style, color=COLOURS[subject], marker="o", markersize=3, label=f"{name}, {method}")
     axes.set_ylabel("accuracy on test images, %")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False)
 
 
 def main():

@@ -20,24 +20,28 @@ def distance(a, b):
     return f"{abs(b - a) / a:.1e}"
 
 
+def read_info(run):
+    return json.loads((run / "latest" / "run.json").read_text())
+
+
 def print_recipe(out):
-    first, torch = (json.loads((out / subject / "latest" / "run.json").read_text()) for subject in ("goclr", "torch"))
+    first, torch = (read_info(out / subject) for subject in plot_pair.SUBJECTS)
     config, plan = first["config"], first["plan"]
     print(f"Model: `{json.dumps(config['model'])}`. Optimiser: `{json.dumps(config['optimizer'])}`, schedule of {first['steps']} steps "
           f"({config['epochs']} epochs), seed {config['seed']}. Batches of {plan['batch']} of {plan['images']} images, plan {first['plan_hash'][:12]}.\n")
     print(f"goclr: {first['backend']['library']}, {first['backend']['threads']} threads. PyTorch: {torch['backend']['library']}, "
-          f"{torch['backend']['threads']} threads, channels last; its batches come from goclr's pipeline in a process beside it.\n")
+          f"{torch['backend']['threads']} threads; its batches come from goclr's pipeline in a process beside it.\n")
 
 
 def print_start(out, losses, control):
     """Prints how the losses part over the first steps, where rounding is all that tells the runs apart."""
     goclr, torch = losses["goclr"], losses["torch"]
-    other = [r["loss"] for r in plot_run.read(out / "contiguous")[0]]
-    print("Loss at the first steps, and its relative differences. The last column is PyTorch beside itself in another layout "
-          "of tensors: how far rounding alone leads.\n")
+    other = [r["loss"] for r in plot_run.read(out / "control")[0]]
+    print(f"Loss at the first steps, and its relative differences. The control is {read_info(out / 'control')['backend']['library']}; "
+          "the last column, PyTorch beside itself, shows how far rounding alone leads.\n")
     steps = [s for s in (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100) if s <= control]
     compare.print_table(
-        ["step", "goclr", "PyTorch", "goclr to PyTorch, channels last", "goclr to PyTorch, contiguous", "PyTorch's layouts"],
+        ["step", "goclr", "PyTorch", "goclr to PyTorch", "goclr to the control", "PyTorch to the control"],
         [[s, f"{goclr[s - 1]:.6f}", f"{torch[s - 1]:.6f}", distance(goclr[s - 1], torch[s - 1]), distance(goclr[s - 1], other[s - 1]),
           distance(torch[s - 1], other[s - 1])] for s in steps])
     print()

@@ -6,8 +6,8 @@
 #
 # FLAGS are those of pretrain: sh benchmarks/run_training.sh runs/pair 7000 -width 0.5 -epochs 18 -lr 0.2 -warmup 0.5
 #
-# OUT gets goclr/ and torch/, directories of runs, and contiguous/: the first CONTROL steps (20) of PyTorch again in its other layout of
-# tensors, to show how far rounding alone leads. Whatever was interrupted goes on when the script is run again, with more STEPS too.
+# OUT gets goclr/ and torch/, directories of runs, and control/: the first CONTROL steps (20) of PyTorch again in its other layout of
+# tensors, to show how far rounding alone leads. LAYOUT is that of torch/: channels-last, or contiguous. Whatever was interrupted goes on when the script is run again, with more STEPS too.
 #
 # GOCLR_DATA names the folder of cifar10-train.tar and cifar10-test.tar; TRAIN and TEST are other sets to use instead. Checkpoints
 # are scored among LIMIT images of either (10000), the last ones among LAST (all: 0). GOCLR_PYTHON names an interpreter with
@@ -24,6 +24,12 @@ data=${GOCLR_DATA:-$(dirname "$0")/../../shared/data}
 train=${TRAIN:-$data/cifar10-train.tar}
 test=${TEST:-$data/cifar10-test.tar}
 control=${CONTROL:-20}
+layout=${LAYOUT:-channels-last}
+case $layout in
+channels-last) other=contiguous ;;
+contiguous) other=channels-last ;;
+*) echo "LAYOUT=$layout: choose channels-last or contiguous" >&2; exit 2 ;;
+esac
 [ "$control" -le "$steps" ] || control=$steps
 python=$(sh "$(dirname "$0")/peers/python.sh")
 build=$(mktemp -d)
@@ -42,8 +48,8 @@ in_torch() { # directory, steps, layout
     "$build/stream" -run "$run" -from "$from" -steps "$2" |
         "$python" "$peers/torch_train.py" --first "$run/checkpoints/step-0" --out "$out/$1" --steps "$2" --layout "$3"
 }
-in_torch torch "$steps" channels-last
-in_torch contiguous "$control" contiguous
+in_torch torch "$steps" "$layout"
+in_torch control "$control" "$other"
 
 scores() { # file, images, checkpoints...
     file=$1 limit=$2

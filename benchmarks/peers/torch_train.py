@@ -63,8 +63,8 @@ class Recipe:
 class Checkpoints:
     """The directory of a run."""
 
-    def __init__(self, out, recipe):
-        self.out, self.recipe = out, recipe
+    def __init__(self, out, recipe, layout):
+        self.out, self.recipe, self.layout = out, recipe, layout
 
     def latest(self):
         """Returns the checkpoint to go on from, or None."""
@@ -95,8 +95,8 @@ class Checkpoints:
         for tensors, name in (weights, "weights"), (momentum, "momentum"):
             tensors = {k: t.contiguous() for k, t in tensors.items()}
             safetensors.torch.save_file(tensors, aside / f"{name}.safetensors")
-        backend = {"backend": "torch", "device": "cpu", "library": f"PyTorch {torch.__version__}", "cpu": platform.machine(),
-                   "threads": torch.get_num_threads()}
+        backend = {"backend": "torch", "device": "cpu", "library": f"PyTorch {torch.__version__} {self.layout}",
+                   "cpu": platform.machine(), "threads": torch.get_num_threads()}
         (aside / "run.json").write_text(json.dumps(self.recipe.info | {"step": step, "backend": backend}, indent=2))
         aside.rename(parent / whole)
         link(f"checkpoints/{whole}", self.out / "latest")
@@ -132,7 +132,7 @@ def main():
     model, optimizer = recipe.model, recipe.optimizer
     objective = torch_model.objective(net, args.layout, model["temperature"], model["mean"], model["std"])
     sgd = torch_model.sgd(net, 0, optimizer["momentum"], optimizer["weight_decay"])
-    checkpoints = Checkpoints(args.out, recipe)
+    checkpoints = Checkpoints(args.out, recipe, args.layout)
     done = checkpoints.load(checkpoints.latest() or args.first, net, sgd)
     if not checkpoints.latest():
         checkpoints.save(0, net, sgd)
