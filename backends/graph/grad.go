@@ -56,6 +56,12 @@ func (t *tape) accumulate(x *Node, contribution func() *Node) {
 // losses has one row for each loss: its gradient with respect to its first operand.
 var losses = map[Op]func(g *Graph, loss *Node) *Node{
 	OpNTXent: func(g *Graph, loss *Node) *Node { return g.NTXentGrad(loss.In[0], loss.Attr.Temperature) },
+	OpNTLogistic: func(g *Graph, loss *Node) *Node {
+		return g.NTLogisticGrad(loss.In[0], loss.Attr.Temperature, loss.Attr.SemiHard)
+	},
+	OpTriplet: func(g *Graph, loss *Node) *Node {
+		return g.TripletGrad(loss.In[0], loss.Attr.Margin, loss.Attr.SemiHard)
+	},
 }
 
 // rules has one row for each operation that a loss may depend on: given node n and the gradient dy of its result, accumulate
