@@ -67,9 +67,9 @@ func tripletGrad(n *graph.Node, in [][]float64, out []float64) {
 	z, dz := vectors(n.Shape, in[0]), vectors(n.Shape, out)
 	for i, s := range similarities(z, 1) {
 		others := negatives(s, i, n.Attr.SemiHard)
-		d := 1 / float64(len(z)*len(others))
 		for _, j := range others {
 			if s[j]-s[i^1]+n.Attr.Margin > 0 {
+				d := 1 / float64(len(z)*len(others))
 				pull(z, dz, i, j, d)
 				pull(z, dz, i, i^1, -d)
 			}
