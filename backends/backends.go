@@ -69,7 +69,7 @@ type Program interface {
 
 // Metrics are the scalars of one step.
 type Metrics struct {
-	Loss     float32 // NT-Xent, mean over 2B views
+	Loss     float32 // of the step, mean over 2B views
 	Accuracy float32 // share of views whose nearest other view is their positive
 	Spread   float32 // see graph.Graph.Spread: near 1 is healthy, 0 is collapsed
 }
