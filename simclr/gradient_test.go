@@ -1,0 +1,261 @@
+package simclr
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+	"github.com/goclr/goclr/backends/onnx"
+	_ "github.com/goclr/goclr/backends/reference" // the oracle
+	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/stages"
+)
+
+const (
+	gradientImages = 4 // two views each
+	gradientRate   = 1
+	gradientError  = 1e-4 // of a tensor, in norm, relative to its own
+	// gradientFloor is the norm, relative to that of the largest gradient, below which a gradient counts as near zero: its error
+	// may be gradientError of this norm.
+	gradientFloor  = 1e-4
+	gradientPrefix = "gradient/"
+)
+
+// A family is one member of the model family, two blocks a stage.
+type family struct {
+	blocks    architecture
+	model     Model
+	optimizer Optimizer
+}
+
+func (f family) String() string {
+	m, o := f.model, f.optimizer
+	words := []string{m.Encoder, m.Head, fmt.Sprint(m.HeadLayers), m.Loss, o.Name}
+	if m.SemiHard {
+		words = append(words, "semi-hard")
+	}
+	if o.Nesterov {
+		words = append(words, "nesterov")
+	}
+	return strings.Join(words, " ")
+}
+
+// families returns, for each type of block, all heads and all losses; they take turns with the optimisers, so that each type of
+// block meets each of these too.
+func families() []family {
+	optimizers := []Optimizer{{Name: "sgd"}, {Name: "lars"}, {Name: "adam"}, {Name: "sgd", Nesterov: true}}
+	var all []family
+	for _, encoder := range []string{"resnet18", "resnet50"} {
+		blocks := architectures[encoder]
+		blocks.blocks = [4]int{2, 2, 2, 2}
+		m := DefaultModel()
+		m.Encoder, m.Width, m.ImageSize, m.Projection = encoder, 0.25, 16, 16
+		add := func(change func(m *Model)) {
+			f := family{blocks, m, optimizers[len(all)%len(optimizers)]}
+			f.optimizer.LearningRate, f.optimizer.Momentum, f.optimizer.WeightDecay = gradientRate, 0.9, 0.01
+			change(&f.model)
+			all = append(all, f)
+		}
+		for layers := 1; layers <= maxHeadLayers; layers++ {
+			add(func(m *Model) { m.HeadLayers = layers })
+		}
+		add(func(m *Model) { m.Head = "linear" })
+		add(func(m *Model) { m.Head = "none" })
+		for _, semiHard := range []bool{false, true} {
+			add(func(m *Model) { m.Loss, m.SemiHard = ntLogistic, semiHard })
+			add(func(m *Model) { m.Loss, m.SemiHard, m.Margin = triplet, semiHard, 0.8 })
+		}
+	}
+	return all
+}
+
+// step is a training step that also keeps each gradient, in a tensor gradient/NAME, from weights under which no part of the
+// network is without effect, and averages that have been on their way for a while.
+func (f family) step(seed uint64) (*graph.Step, backends.Weights) {
+	b := newBuilder()
+	b.training = true
+	m := f.model
+	x := b.g.Image(imagesColumn, 2*gradientImages, m.ImageSize, m.ImageSize, m.Mean, m.Std)
+	z := m.project(b, f.blocks.build(b, m, x))
+	s := &graph.Step{Graph: b.g, Loss: m.loss(b.g, z), Accuracy: b.g.PairAccuracy(z), Spread: b.g.Spread(z), Project: z}
+	s.Updates = slices.Concat(b.updates, f.optimizer.updates(b, s.Loss))
+	for _, u := range slices.Clone(s.Updates) {
+		switch u.Value.Op {
+		case graph.OpVelocity, graph.OpLARSVelocity, graph.OpAdamMean:
+			p, grad := u.Value.In[1], u.Value.In[2]
+			s.Updates = append(s.Updates, graph.Update{Target: b.g.State(gradientPrefix+p.Name, p.Shape...), Value: grad})
+		}
+	}
+	r := rand.New(rand.NewPCG(seed, 1))
+	w := b.initial(seed)
+	for _, t := range w {
+		if len(t.Shape) == 1 {
+			for i := range t.Data {
+				t.Data[i] += float32(0.5 + 0.3*r.NormFloat64())
+			}
+		}
+	}
+	for _, n := range s.Tensors() {
+		if _, ok := w.Find(n.Name); ok {
+			continue
+		}
+		t := backends.Tensor{Name: n.Name, Shape: n.Shape, Data: make([]float32, n.Size())}
+		for i := range t.Data {
+			switch {
+			case n.Name == stepSlot:
+				t.Data[i] = 5
+			case strings.HasPrefix(n.Name, squarePrefix):
+				t.Data[i] = float32(1e-3 * (0.5 + r.Float64()))
+			case strings.HasPrefix(n.Name, momentumPrefix):
+				t.Data[i] = float32(1e-3 * r.NormFloat64())
+			}
+		}
+		w = append(w, t)
+	}
+	return s, w
+}
+
+// TestGradientsOfTheFamily compares what a step does on the onnx backend and on the reference backend: gradients, and with them
+// what the optimiser carries and how it changes the parameters. An input of a ReLU, or a negative, may lie within rounding of
+// where the gradient jumps, so what fails with one seed is tried with others.
+func TestGradientsOfTheFamily(t *testing.T) {
+	tested := openBackend(t, "onnx")
+	oracle := openBackend(t, "reference")
+	for i, f := range families() {
+		if testing.Short() && i%4 > 0 {
+			continue
+		}
+		t.Run(f.String(), func(t *testing.T) {
+			var failures []string
+			for seed := range uint64(3) {
+				s, w := f.step(seed)
+				batch := gradientBatch(t, f.model.ImageSize, seed)
+				got, want := stepOn(t, tested, s, w, batch), stepOn(t, oracle, s, w, batch)
+				worst, failed := compareSteps(w, got, want)
+				if failed == "" {
+					t.Log(worst)
+					return
+				}
+				failures = append(failures, fmt.Sprintf("seed %d: %s", seed, failed))
+			}
+			t.Error(strings.Join(failures, "\n"))
+		})
+	}
+}
+
+func openBackend(t *testing.T, name string) backends.Backend {
+	t.Helper()
+	b, err := backends.Open(t.Context(), name, backends.Options{})
+	if errors.Is(err, onnx.ErrNoLibrary) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func gradientBatch(t *testing.T, size int, seed uint64) arrow.Record {
+	t.Helper()
+	src, err := datasets.NewSynthetic(datasets.Synthetic{N: gradientImages})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pipeline.New(src, pipeline.Options{Batch: gradientImages, Epochs: 1, Seed: seed},
+		stages.Decode{}, pipeline.Pair(stages.SimCLR(size, 0.5)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch arrow.Record
+	for rec, err := range p.Batches(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.Retain()
+		t.Cleanup(rec.Release)
+		batch = rec
+	}
+	return batch
+}
+
+// stepOn takes one step and returns all tensors after it.
+func stepOn(t *testing.T, b backends.Backend, s *graph.Step, w backends.Weights, batch arrow.Record) backends.Weights {
+	t.Helper()
+	p, err := b.Compile(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := p.Load(w); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Step(t.Context(), batch, gradientRate); err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return after
+}
+
+// compareSteps compares all tensors after a step, and describes the worst of those within bounds, and those beyond, if any. Of
+// a gradient the value is compared, of anything else the change.
+func compareSteps(before, got, want backends.Weights) (worst, failed string) {
+	largest := 0.0
+	for _, t := range want {
+		if strings.HasPrefix(t.Name, gradientPrefix) {
+			largest = max(largest, norm(t.Data, nil))
+		}
+	}
+	worstShare := 0.0
+	var beyond []string
+	for _, t := range want {
+		g, _ := got.Find(t.Name)
+		b, _ := before.Find(t.Name)
+		size := norm(t.Data, b.Data)
+		allowed := gradientError*size + 1e-7*norm(b.Data, nil) // the latter is what rounding the sum to float32 costs
+		if strings.HasPrefix(t.Name, gradientPrefix) {
+			allowed = max(allowed, gradientError*gradientFloor*largest)
+		}
+		off := norm(g.Data, t.Data)
+		description := fmt.Sprintf("%s is off by %.1e of its norm %.1e, allowed are %.1e", t.Name, off/size, size, allowed/size)
+		if !(off <= allowed) {
+			beyond = append(beyond, description)
+		} else if share := off / allowed; share > worstShare {
+			worstShare, worst = share, description
+		}
+	}
+	return worst, strings.Join(beyond, "\n")
+}
+
+// norm is the length of a-b; b may be nil for zero.
+func norm(a, b []float32) float64 {
+	var squares float64
+	for i := range a {
+		d := float64(a[i])
+		if b != nil {
+			d -= float64(b[i])
+		}
+		squares += d * d
+	}
+	return math.Sqrt(squares)
+}
