@@ -26,7 +26,7 @@ const (
 	gradientError  = 1e-4 // of a tensor, in norm, relative to its own
 	// gradientFloor is the norm, relative to that of the largest gradient, below which a gradient counts as near zero: its error
 	// may be gradientError of this norm.
-	gradientFloor  = 1e-4
+	gradientFloor  = 1e-6
 	gradientPrefix = "gradient/"
 )
 
