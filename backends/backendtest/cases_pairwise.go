@@ -42,6 +42,7 @@ func pairwise() []operation {
 		}{
 			// The second view of each pair is on the other side, and the other pair between.
 			{"negatives nearer than positives", []float64{1, 0, -1, 0, 0, 1, 0, -1}},
+			{"negatives as near as positives", []float64{1, 0, 0, 1, 1, 0, 0, -1}},
 			{"equal negatives", []float64{1, 0, 0.8, 0.6, 0, 1, 0, 1}},
 			{"beyond the margin", []float64{1, 0, 1, 0, -1, 0, -1, 0}},
 		} {
