@@ -59,7 +59,7 @@ func (c Config) diff(o Config) string {
 	note("head", c.Model.Head, o.Model.Head)
 	note("head layers", c.Model.HeadLayers, o.Model.HeadLayers)
 	note("projection", c.Model.Projection, o.Model.Projection)
-	note("ones init", c.Model.OnesInit, o.Model.OnesInit)
+	note("zero-init", !c.Model.OnesInit, !o.Model.OnesInit)
 	note("loss", c.Model.Loss, o.Model.Loss)
 	note("semi-hard", c.Model.SemiHard, o.Model.SemiHard)
 	note("margin", c.Model.Margin, o.Model.Margin)

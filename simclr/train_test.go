@@ -421,7 +421,7 @@ func TestRefusals(t *testing.T) {
 		{"another model", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.Encoder = "resnet34" })}, "encoder resnet34 instead of resnet18"},
 		{"another rate", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Optimizer.LearningRate = 1 })}, "learning rate 1 instead of 0.1"},
 		{"another loss", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.Loss = "nt-logistic" })}, "loss nt-logistic instead of nt-xent"},
-		{"other first gammas", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.OnesInit = true })}, "ones init true instead of false"},
+		{"other first gammas", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.OnesInit = true })}, "zero-init false instead of true"},
 		{"with Nesterov", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Optimizer.Nesterov = true })}, "nesterov true instead of false"},
 		{"newer format", Run{Dir: newer, Resume: true, Config: testConfig()}, "is of format 2, this program reads 1"},
 		{"truncated weights", Run{Dir: broken, Resume: true, Config: testConfig()}, "cut short"},
