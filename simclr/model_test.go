@@ -216,6 +216,9 @@ func TestExclusions(t *testing.T) {
 			if !changed[n] {
 				t.Errorf("%s never changes %v", name, n)
 			}
+			if isSlot(n.Name) != (n.Op == graph.OpSlot) {
+				t.Errorf("a checkpoint of %s takes %v for the optimiser's: %t", name, n, isSlot(n.Name))
+			}
 		}
 	}
 }

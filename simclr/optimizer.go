@@ -88,6 +88,7 @@ type rule struct {
 	update func(p *param, grad *graph.Node) []graph.Update
 }
 
+// rule is the optimiser at the given learning rate, with what it carries for all parameters together appended to g.
 func (o Optimizer) rule(g *graph.Graph, rate *graph.Node) rule {
 	switch o.Name {
 	case "lars":

@@ -2,9 +2,12 @@ package graph
 
 // The losses of table 2 of the SimCLR paper (Chen et al. 2020) beside NT-Xent. Both are means over triplets of a view, its
 // positive and one negative. z [N, F] holds unit vectors; the positive of row i is row i XOR 1; all other rows but i itself are
-// its negatives. Section 5.1 has a semi-hard variant of each, which compares a view with one negative only: the nearest
-// of those that are farther than the positive (of equals the first), after Schroff et al. 2015. A view has no such negative
-// where all are as near as the positive or nearer. Gradients take the choice of negatives as given.
+// its negatives. (For table 4 the authors took those of one augmentation only, for simplicity, see appendix B.10.)
+//
+// Section 5.1 has a semi-hard variant of each, with the negatives "within the loss margin and closest in distance, but farther
+// than positive examples" (Schroff et al. 2015). Here that is one negative a view: the nearest of those strictly farther than
+// the positive, of equals the first. A view has none where all are as near as the positive or nearer. Gradients take the choice of
+// negatives as given.
 
 // NTLogistic is the normalised temperature-scaled logistic loss, a scalar: with similarities s = z transposed(z) / temperature,
 // p that of a view with its positive, it is the mean over all N views of
