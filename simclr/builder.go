@@ -27,6 +27,7 @@ type builder struct {
 	params   []*param
 	byName   map[string]*graph.Node
 	updates  []graph.Update // of running statistics
+	onesInit bool           // see Model.OnesInit
 }
 
 // A param is a tensor of the model with the rule that gives it its first value.
@@ -80,7 +81,7 @@ type normOptions struct {
 func (b *builder) norm(name string, x *graph.Node, o normOptions) *graph.Node {
 	c := x.Shape[1]
 	first := ones
-	if o.zeroGamma {
+	if o.zeroGamma && !b.onesInit {
 		first = zeros
 	}
 	gamma := b.param(name+".weight", Norm, first, c)

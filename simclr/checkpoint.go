@@ -82,6 +82,9 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	if err := json.Unmarshal(data, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(at, infoFile), err)
 	}
+	if c.Config.Model.Loss == "" {
+		c.Config.Model.Loss = ntXent // the run is from before there was a choice
+	}
 	if err := c.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(at, infoFile), err)
 	}
@@ -189,7 +192,7 @@ func (c *Checkpoint) write(dir string, w backends.Weights) error {
 	}
 	var weights, momentum backends.Weights
 	for _, t := range w {
-		if strings.HasPrefix(t.Name, momentumPrefix) {
+		if isSlot(t.Name) {
 			momentum = append(momentum, t)
 		} else {
 			weights = append(weights, t)

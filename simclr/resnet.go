@@ -1,6 +1,7 @@
 package simclr
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,13 +17,31 @@ type architecture struct {
 }
 
 var architectures = map[string]architecture{
-	"resnet18": {[4]int{2, 2, 2, 2}, 1, basicBlock},
-	"resnet34": {[4]int{3, 4, 6, 3}, 1, basicBlock},
-	"resnet50": {[4]int{3, 4, 6, 3}, 4, bottleneck},
+	"resnet18":  {[4]int{2, 2, 2, 2}, 1, basicBlock},
+	"resnet34":  {[4]int{3, 4, 6, 3}, 1, basicBlock},
+	"resnet50":  {[4]int{3, 4, 6, 3}, 4, bottleneck},
+	"resnet101": {[4]int{3, 4, 23, 3}, 4, bottleneck},
+	"resnet152": {[4]int{3, 8, 36, 3}, 4, bottleneck},
 }
 
-// Encoders returns the names of the encoders, sorted.
-func Encoders() []string { return slices.Sorted(maps.Keys(architectures)) }
+// Encoders returns the names of the encoders, the shallowest first.
+func Encoders() []string {
+	depth := func(name string) int { return architectures[name].depth() }
+	return slices.SortedFunc(maps.Keys(architectures), func(a, b string) int { return cmp.Compare(depth(a), depth(b)) })
+}
+
+// depth is the number of layers with weights, which the network is called after: convolutions but those of shortcuts, and fc.
+func (a architecture) depth() int {
+	perBlock := 2
+	if a.expansion > 1 {
+		perBlock = 3
+	}
+	layers := 2
+	for _, n := range a.blocks {
+		layers += perBlock * n
+	}
+	return layers
+}
 
 // smallStem is the largest image side at which halving the image twice before the first block would lose too much.
 const smallStem = 64

@@ -23,7 +23,7 @@ func (m Model) TrainStep(batch int, o Optimizer, seed uint64) (*graph.Step, back
 	b.training = true
 	x := b.g.Image(imagesColumn, 2*batch, m.ImageSize, m.ImageSize, m.Mean, m.Std)
 	z := m.project(b, m.encode(b, x))
-	loss := b.g.NTXent(z, m.Temperature)
+	loss := m.loss(b.g, z)
 	s := &graph.Step{
 		Graph:    b.g,
 		Loss:     loss,

@@ -46,6 +46,7 @@ func TestTorchHasTheSameFeatures(t *testing.T) {
 		{"resnet18", 64, true},
 		{"resnet18", 224, true},
 		{"resnet50", 65, false},
+		{"resnet101", 32, false},
 	} {
 		t.Run(fmt.Sprintf("%s-%d", c.encoder, c.size), func(t *testing.T) {
 			config := Config{

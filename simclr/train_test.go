@@ -127,6 +127,59 @@ func TestKilledRunGoesOn(t *testing.T) {
 	}
 }
 
+// TestAdamResumes: all that Adam carries is in the checkpoint, and none of it among the weights.
+func TestAdamResumes(t *testing.T) {
+	config := testConfig()
+	config.Optimizer.Name = "adam"
+	whole, stopped := Run{Dir: t.TempDir(), Config: config}, Run{Dir: t.TempDir(), Config: config, MaxSteps: 7}
+	for _, r := range []Run{whole, stopped} {
+		if err := train(t, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stopped.MaxSteps, stopped.Resume = 0, true
+	if err := train(t, stopped); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := digest(t, stopped.Dir), digest(t, whole.Dir); got != want {
+		t.Errorf("resumed, the weights end as %s, want %s", got, want)
+	}
+	c, err := ReadCheckpoint(whole.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, err := c.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	carried, err := c.momentum()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"momentum/conv1.weight", "square/conv1.weight", "optimizer/step"} {
+		_, among := weights.Find(name)
+		if _, ok := carried.Find(name); !ok || among {
+			t.Errorf("%s is in %s: %t, in %s: %t", name, momentumFile, ok, weightsFile, among)
+		}
+	}
+}
+
+// TestRunsFromBeforeOtherLosses go on as what they are: with NT-Xent.
+func TestRunsFromBeforeOtherLosses(t *testing.T) {
+	r := Run{Dir: t.TempDir(), Config: testConfig(), MaxSteps: 7}
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, filepath.Join(r.Dir, latestLink, infoFile), `"loss": "nt-xent",`, "")
+	r.MaxSteps, r.Resume = 0, true
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := digest(t, r.Dir), uninterrupted(t); got != want {
+		t.Errorf("resumed, the weights end as %s, want %s", got, want)
+	}
+}
+
 // checkMetrics wants one line for each step.
 func checkMetrics(t *testing.T, dir string, steps int) {
 	t.Helper()
@@ -367,13 +420,23 @@ func TestRefusals(t *testing.T) {
 		{"directory in use", Run{Dir: done, Config: testConfig()}, "resume it, or choose another directory"},
 		{"another model", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.Encoder = "resnet34" })}, "encoder resnet34 instead of resnet18"},
 		{"another rate", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Optimizer.LearningRate = 1 })}, "learning rate 1 instead of 0.1"},
+		{"another loss", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.Loss = "nt-logistic" })}, "loss nt-logistic instead of nt-xent"},
+		{"other first gammas", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Model.OnesInit = true })}, "zero-init false instead of true"},
+		{"with Nesterov", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Optimizer.Nesterov = true })}, "nesterov true instead of false"},
 		{"newer format", Run{Dir: newer, Resume: true, Config: testConfig()}, "is of format 2, this program reads 1"},
 		{"truncated weights", Run{Dir: broken, Resume: true, Config: testConfig()}, "cut short"},
 		{"unknown encoder", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Encoder = "vgg" })}, "choose one of resnet18, resnet34, resnet50"},
 		{"width", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Width = 3 })}, "choose one of 0.25 0.5 1 2 4"},
 		{"head", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Head = "deep" })}, "choose one of none, linear, nonlinear"},
+		{"head layers", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.HeadLayers = 4 })}, "choose 1 to 3"},
+		{"loss", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Loss = "nt-logit" })}, "choose one of nt-xent, nt-logistic, triplet"},
+		{"semi-hard NT-Xent", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.SemiHard = true })}, "choose nt-logistic or triplet"},
+		{"margin of NT-Xent", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Margin = 1 })}, "only triplet has a margin"},
+		{"negative margin", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Loss, c.Model.Margin = "triplet", -1 })}, "margin -1"},
+		{"semi-hard without margin", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Loss, c.Model.SemiHard = "triplet", true })}, "choose a positive margin"},
 		{"temperature", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Temperature = 0 })}, "temperature 0"},
-		{"optimizer", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Optimizer.Name = "adamw" })}, "choose one of sgd, lars"},
+		{"optimizer", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Optimizer.Name = "adamw" })}, "choose one of sgd, lars, adam"},
+		{"Nesterov of LARS", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Optimizer.Name, c.Optimizer.Nesterov = "lars", true })}, "only sgd has it"},
 		{"view size", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.ImageSize = 16 })}, "makes 2 views of 8x8x3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,7 +9,9 @@ import (
 // operations returns the cases of testOperations, at least one for each operation of package graph.
 func operations() []operation {
 	var all []operation
-	for _, group := range [][]operation{leaves(), convolutions(), normalizations(), pools(), linear(), contrasts(), labels(), updates()} {
+	for _, group := range [][]operation{
+		leaves(), convolutions(), normalizations(), pools(), linear(), contrasts(), pairwise(), labels(), updates(), adam(),
+	} {
 		all = append(all, group...)
 	}
 	return all

@@ -10,7 +10,7 @@
 //
 // Compile needs no knowledge of the model. graph.Graph.Reach lists the nodes that a result needs, in an order in
 // which they can be computed; the comment of the constructor of each operation in package graph says what it means,
-// and package reference, some 800 lines, shows a whole backend. A step is computed from the values before it: write
+// and package reference, some 900 lines, shows a whole backend. A step is computed from the values before it: write
 // what Step.Updates say only when all of it is known, so that an error or a cancelled context leaves the weights as
 // they were. backends.Match does the checks of Load, and pipeline.Views reads a record.
 //

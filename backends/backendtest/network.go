@@ -19,7 +19,8 @@ const (
 	rate      = 0.25 // learning rate of the tests
 )
 
-// A network is a small ResNet with projection head and optimiser: each operation of real training occurs in it.
+// A network is a small ResNet with projection head and all optimisers: each operation of real training occurs in it, but for the
+// other losses.
 type network struct {
 	*builder
 	parameters []*graph.Node
@@ -39,15 +40,24 @@ func newNetwork(seed uint64) (*graph.Step, backends.Weights, *network) {
 	s.Project = n.project(n.encode(n.Image("views", 2*batchSize, height, width, mean, std)))
 	s.Loss = n.NTXent(s.Project, 0.2)
 	s.Accuracy, s.Spread = n.PairAccuracy(s.Project), n.Spread(s.Project)
-	lr := n.Rate()
+	lr, steps := n.Rate(), n.Slot("optimizer/step")
+	step := n.Count(steps)
+	n.updates = append(n.updates, graph.Update{Target: steps, Value: step})
 	for i, g := range n.Grad(s.Loss, n.parameters) {
 		p := n.parameters[i]
 		v := n.Slot("momentum/"+p.Name, p.Shape...)
 		var velocity, next *graph.Node
-		if len(p.Shape) > 1 {
+		switch {
+		case len(p.Shape) > 1:
 			velocity = n.LARSVelocity(v, p, g, lr, 0.9, 1e-4, 0.1)
 			next = n.Descend(p, velocity, nil)
-		} else {
+		case p.Name == biasName:
+			before := n.Slot("square/"+p.Name, p.Shape...)
+			velocity = n.AdamMean(v, p, g, 0.9, 1e-4)
+			square := n.AdamSquare(before, p, g, 0.99, 1e-4)
+			next = n.AdamDescend(p, velocity, square, n.Scale(lr, 0.1), step, 0.9, 0.99, 1e-8)
+			n.updates = append(n.updates, graph.Update{Target: before, Value: square})
+		default:
 			velocity = n.Velocity(v, p, g, 0.9, 1e-4)
 			next = n.Descend(p, velocity, lr)
 		}
@@ -56,6 +66,9 @@ func newNetwork(seed uint64) (*graph.Step, backends.Weights, *network) {
 	s.Updates = n.updates
 	return s, n.weights, n
 }
+
+// biasName is the parameter that Adam updates; the others are left to LARS and SGD.
+const biasName = "head.3.bias"
 
 // encode is the encoder: a first layer as for large images, one block that halves the image, the mean over it.
 func (n *network) encode(x *graph.Node) *graph.Node {
@@ -75,7 +88,7 @@ func (n *network) project(x *graph.Node) *graph.Node {
 	x = n.normalize("head.1", x, true, nil, true)
 	x = n.MatMul(x, n.parameter("head.2.weight", 5, features), false, true)
 	x = n.normalize("head.3", x, false, nil, false)
-	return n.L2Normalize(n.AddBias(x, n.parameter("head.3.bias", 5)))
+	return n.L2Normalize(n.AddBias(x, n.parameter(biasName, 5)))
 }
 
 func (n *network) conv(name string, x *graph.Node, filters, k, stride int) *graph.Node {

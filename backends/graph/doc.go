@@ -1,4 +1,4 @@
-// Package graph describes a training step as a graph of about thirty coarse tensor operations, with shapes and gradients.
+// Package graph describes a training step as a graph of about forty coarse tensor operations, with shapes and gradients.
 //
 // The model is written once, as such a graph; a backend only knows how to run the operations. An operation is coarse where
 // fusing is what makes it fast: batch normalisation takes the residual sum and the ReLU with it, the loss is one node.

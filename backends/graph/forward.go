@@ -128,7 +128,7 @@ func (g *Graph) L2Normalize(x *Node) *Node {
 // holds unit vectors; the positive of row i is row i XOR 1; all other rows but i itself are negatives. The mean is over all N
 // rows, which is half of what the reference implementation reports.
 func (g *Graph) NTXent(z *Node, temperature float64) *Node {
-	check(len(z.Shape) == 2 && z.Shape[0]%2 == 0 && z.Shape[0] >= 4, "NTXent of %v: needs at least two pairs", z)
+	checkPairs(OpNTXent, z)
 	check(temperature > 0, "NTXent with temperature %g", temperature)
 	return g.add(OpNTXent, Attr{Temperature: temperature}, nil, z)
 }

@@ -55,7 +55,13 @@ func (t *tape) accumulate(x *Node, contribution func() *Node) {
 
 // losses has one row for each loss: its gradient with respect to its first operand.
 var losses = map[Op]func(g *Graph, loss *Node) *Node{
-	OpNTXent:       func(g *Graph, loss *Node) *Node { return g.NTXentGrad(loss.In[0], loss.Attr.Temperature) },
+	OpNTXent: func(g *Graph, loss *Node) *Node { return g.NTXentGrad(loss.In[0], loss.Attr.Temperature) },
+	OpNTLogistic: func(g *Graph, loss *Node) *Node {
+		return g.NTLogisticGrad(loss.In[0], loss.Attr.Temperature, loss.Attr.SemiHard)
+	},
+	OpTriplet: func(g *Graph, loss *Node) *Node {
+		return g.TripletGrad(loss.In[0], loss.Attr.Margin, loss.Attr.SemiHard)
+	},
 	OpCrossEntropy: func(g *Graph, loss *Node) *Node { return g.CrossEntropyGrad(loss.In[0], loss.In[1]) },
 }
 

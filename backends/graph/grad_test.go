@@ -109,14 +109,43 @@ func TestGrad(t *testing.T) {
 	}
 }
 
-// TestGradOfCrossEntropy is TestGrad for the loss of labels, which are no vectors to be compared.
-func TestGradOfCrossEntropy(t *testing.T) {
-	n := newNetwork()
-	labels := n.Labels(6, 4)
-	n.values[labels] = []float64{3, 0, 1, 1, 2, 0}
-	loss := n.CrossEntropy(n.AddBias(n.MatMul(n.param(6, 3), n.param(3, 4), false, false), n.param(4)), labels)
-	for i, grad := range n.Grad(loss, n.params) {
-		compareWithSlope(t, n, loss, n.params[i], grad)
+// lossCases take each loss through its branches: with weak and strong temperatures, within the margin and beyond it.
+var lossCases = []struct {
+	op    graph.Op
+	name  string
+	build func(n *network, z *graph.Node) *graph.Node
+}{
+	{graph.OpNTXent, "", func(n *network, z *graph.Node) *graph.Node { return n.NTXent(z, 0.2) }},
+	{graph.OpNTLogistic, "", func(n *network, z *graph.Node) *graph.Node { return n.NTLogistic(z, 0.2, false) }},
+	{graph.OpNTLogistic, "semi-hard", func(n *network, z *graph.Node) *graph.Node { return n.NTLogistic(z, 0.7, true) }},
+	{graph.OpTriplet, "", func(n *network, z *graph.Node) *graph.Node { return n.Triplet(z, 0.4, false) }},
+	{graph.OpTriplet, "without margin", func(n *network, z *graph.Node) *graph.Node { return n.Triplet(z, 0, false) }},
+	{graph.OpTriplet, "semi-hard", func(n *network, z *graph.Node) *graph.Node { return n.Triplet(z, 0.8, true) }},
+	{graph.OpCrossEntropy, "", func(n *network, z *graph.Node) *graph.Node {
+		labels := n.Labels(10, 3)
+		n.values[labels] = []float64{2, 0, 1, 1, 2, 0, 0, 1, 2, 2}
+		return n.CrossEntropy(z, labels)
+	}},
+}
+
+// TestGradOfEachLoss compares the gradient of each loss with its slope.
+func TestGradOfEachLoss(t *testing.T) {
+	for _, c := range lossCases {
+		t.Run(strings.TrimSpace(fmt.Sprintf("%s %s", c.op, c.name)), func(t *testing.T) {
+			n := newNetwork()
+			loss := c.build(n, n.L2Normalize(n.param(10, 3)))
+			compareWithSlope(t, n, loss, n.params[0], n.Grad(loss, n.params)[0])
+		})
+	}
+}
+
+func TestEveryLossHasACase(t *testing.T) {
+	tested := map[graph.Op]bool{}
+	for _, c := range lossCases {
+		tested[c.op] = true
+	}
+	if cases := slices.Sorted(maps.Keys(tested)); !slices.Equal(cases, graph.Losses()) {
+		t.Errorf("losses are %v, with cases in TestGradOfEachLoss are %v", graph.Losses(), cases)
 	}
 }
 

@@ -25,12 +25,15 @@ type Attr struct {
 	Stride, Pad, Kernel int        // Conv, MaxPool and their gradients
 	TransA, TransB      bool       // MatMul
 	ReLU                bool       // Normalize
-	Eps                 float64    // Normalize and its gradients, L2Normalize
+	Eps                 float64    // Normalize and its gradients, L2Normalize, AdamDescend
 	Index               int        // Row
-	Factor              float64    // Scale, Lerp, Velocity (momentum)
-	Decay               float64    // Velocity, LARSVelocity: weight decay
+	Factor              float64    // Scale, Lerp, Velocity and LARSVelocity (momentum), AdamMean and AdamSquare (beta)
+	Decay               float64    // Velocity, LARSVelocity, AdamMean, AdamSquare: weight decay
 	Trust               float64    // LARSVelocity: trust coefficient
-	Temperature         float64    // NTXent and its gradient
+	Beta1, Beta2        float64    // AdamDescend
+	Temperature         float64    // NTXent, NTLogistic and their gradients
+	Margin              float64    // Triplet and its gradient
+	SemiHard            bool       // NTLogistic, Triplet and their gradients
 	Mean, Std           [3]float64 // Image
 	Classes             int        // Labels
 }

@@ -36,6 +36,16 @@ func TestShapes(t *testing.T) {
 		{"CrossEntropy", func(g *graph.Graph) *graph.Node { return g.CrossEntropy(leaf(g, 4, 2), g.Labels(4, 2)) }, nil},
 		{"CrossEntropyGrad", func(g *graph.Graph) *graph.Node { return g.CrossEntropyGrad(leaf(g, 4, 2), g.Labels(4, 2)) }, []int{4, 2}},
 		{"LabelAccuracy", func(g *graph.Graph) *graph.Node { return g.LabelAccuracy(leaf(g, 4, 2), g.Labels(4, 2)) }, nil},
+		{"NTLogistic", func(g *graph.Graph) *graph.Node { return g.NTLogistic(leaf(g, 4, 2), 1, false) }, nil},
+		{"NTLogisticGrad", func(g *graph.Graph) *graph.Node { return g.NTLogisticGrad(leaf(g, 4, 2), 1, false) }, []int{4, 2}},
+		{"Triplet", func(g *graph.Graph) *graph.Node { return g.Triplet(leaf(g, 4, 2), 1, true) }, nil},
+		{"TripletGrad", func(g *graph.Graph) *graph.Node { return g.TripletGrad(leaf(g, 4, 2), 1, true) }, []int{4, 2}},
+		{"Count", func(g *graph.Graph) *graph.Node { return g.Count(leaf(g)) }, nil},
+		{"AdamMean", func(g *graph.Graph) *graph.Node { return g.AdamMean(leaf(g, 4), leaf(g, 4), leaf(g, 4), 0.9, 0) }, []int{4}},
+		{"AdamSquare", func(g *graph.Graph) *graph.Node { return g.AdamSquare(leaf(g, 4), leaf(g, 4), leaf(g, 4), 0.9, 0) }, []int{4}},
+		{"AdamDescend", func(g *graph.Graph) *graph.Node {
+			return g.AdamDescend(leaf(g, 4, 2), leaf(g, 4, 2), leaf(g, 4, 2), g.Rate(), leaf(g), 0.9, 0.999, 1e-8)
+		}, []int{4, 2}},
 		{"Row", func(g *graph.Graph) *graph.Node { return g.Row(leaf(g, 4, 2), 3) }, []int{2}},
 		{"Stack", func(g *graph.Graph) *graph.Node { return g.Stack(leaf(g, 3), leaf(g, 3)) }, []int{2, 3}},
 	} {
@@ -80,11 +90,21 @@ func TestConstructorsRefuse(t *testing.T) {
 		{"CrossEntropy of other rows", func(g *graph.Graph) { g.CrossEntropy(leaf(g, 4, 2), g.Labels(3, 2)) }},
 		{"CrossEntropy of more logits than classes", func(g *graph.Graph) { g.CrossEntropy(leaf(g, 4, 3), g.Labels(4, 2)) }},
 		{"LabelAccuracy with what are no labels", func(g *graph.Graph) { g.LabelAccuracy(leaf(g, 4, 2), leaf(g, 4)) }},
+		{"NTLogistic of one pair", func(g *graph.Graph) { g.NTLogistic(leaf(g, 2, 3), 1, false) }},
+		{"NTLogistic at temperature 0", func(g *graph.Graph) { g.NTLogistic(leaf(g, 4, 3), 0, false) }},
+		{"Triplet of an odd number of rows", func(g *graph.Graph) { g.Triplet(leaf(g, 5, 3), 1, false) }},
+		{"Triplet with a negative margin", func(g *graph.Graph) { g.Triplet(leaf(g, 4, 3), -1, false) }},
 		{"Add of other shapes", func(g *graph.Graph) { g.Add(leaf(g, 4, 2), leaf(g, 2, 4)) }},
 		{"Row that is not there", func(g *graph.Graph) { g.Row(leaf(g, 2, 3), 2) }},
 		{"Row before the first", func(g *graph.Graph) { g.Row(leaf(g, 2, 3), -1) }},
 		{"Stack of other lengths", func(g *graph.Graph) { g.Stack(leaf(g, 2), leaf(g, 3)) }},
 		{"Velocity of other shapes", func(g *graph.Graph) { g.Velocity(leaf(g, 2), leaf(g, 2), leaf(g, 3), 0, 0) }},
+		{"Count of a vector", func(g *graph.Graph) { g.Count(leaf(g, 1)) }},
+		{"AdamMean of other shapes", func(g *graph.Graph) { g.AdamMean(leaf(g, 2), leaf(g, 2), leaf(g, 3), 0.9, 0) }},
+		{"AdamSquare that forgets nothing", func(g *graph.Graph) { g.AdamSquare(leaf(g, 2), leaf(g, 2), leaf(g, 2), 1, 0) }},
+		{"AdamDescend by other shapes", func(g *graph.Graph) {
+			g.AdamDescend(leaf(g, 2), leaf(g, 2), leaf(g, 3), g.Rate(), leaf(g), 0.9, 0.999, 1e-8)
+		}},
 		{"Descend by another shape", func(g *graph.Graph) { g.Descend(leaf(g, 2), leaf(g, 3), nil) }},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantPanic(t, "", func() { c.build(&graph.Graph{}) }) })

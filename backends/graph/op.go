@@ -36,6 +36,10 @@ const (
 	OpL2NormalizeGrad Op = "L2NormalizeGrad"
 	OpNTXent          Op = "NTXent"
 	OpNTXentGrad      Op = "NTXentGrad"
+	OpNTLogistic      Op = "NTLogistic"
+	OpNTLogisticGrad  Op = "NTLogisticGrad"
+	OpTriplet         Op = "Triplet"
+	OpTripletGrad     Op = "TripletGrad"
 	OpPairAccuracy    Op = "PairAccuracy"
 	OpSpread          Op = "Spread"
 
@@ -52,4 +56,8 @@ const (
 	OpVelocity     Op = "Velocity"
 	OpLARSVelocity Op = "LARSVelocity"
 	OpDescend      Op = "Descend"
+	OpCount        Op = "Count"
+	OpAdamMean     Op = "AdamMean"
+	OpAdamSquare   Op = "AdamSquare"
+	OpAdamDescend  Op = "AdamDescend"
 )

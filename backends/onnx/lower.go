@@ -83,6 +83,10 @@ var standard = map[graph.Op]lowering{
 	graph.OpL2NormalizeGrad: lowerL2NormalizeGrad,
 	graph.OpNTXent:          lowerNTXent,
 	graph.OpNTXentGrad:      lowerNTXentGrad,
+	graph.OpNTLogistic:      lowerNTLogistic,
+	graph.OpNTLogisticGrad:  lowerNTLogisticGrad,
+	graph.OpTriplet:         lowerTriplet,
+	graph.OpTripletGrad:     lowerTripletGrad,
 	graph.OpPairAccuracy:    lowerPairAccuracy,
 	graph.OpSpread:          lowerSpread,
 
@@ -99,6 +103,10 @@ var standard = map[graph.Op]lowering{
 	graph.OpVelocity:     lowerVelocity,
 	graph.OpLARSVelocity: lowerLARSVelocity,
 	graph.OpDescend:      lowerDescend,
+	graph.OpCount:        lowerCount,
+	graph.OpAdamMean:     lowerAdamMean,
+	graph.OpAdamSquare:   lowerAdamSquare,
+	graph.OpAdamDescend:  lowerAdamDescend,
 }
 
 // A model is an encoded ONNX model with the nodes that it takes and yields.

@@ -96,6 +96,25 @@ func TestByHand(t *testing.T) {
 		{"Descend at a rate", func(b *bench) *graph.Node {
 			return b.g.Descend(b.leaf([]int{1}, []float64{10}), b.leaf([]int{1}, []float64{3}), b.leaf(nil, []float64{2}))
 		}, []float64{4}},
+		{"Count", func(b *bench) *graph.Node { return b.g.Count(b.leaf(nil, []float64{6})) }, []float64{7}},
+		{"AdamMean", func(b *bench) *graph.Node {
+			m, p, grad := b.leaf([]int{1}, []float64{100}), b.leaf([]int{1}, []float64{10}), b.leaf([]int{1}, []float64{1})
+			return b.g.AdamMean(m, p, grad, 0.75, 0.5)
+		}, []float64{76.5}},
+		{"AdamSquare", func(b *bench) *graph.Node {
+			v, p, grad := b.leaf([]int{1}, []float64{100}), b.leaf([]int{1}, []float64{10}), b.leaf([]int{1}, []float64{1})
+			return b.g.AdamSquare(v, p, grad, 0.75, 0.5)
+		}, []float64{84}},
+		{"AdamDescend", func(b *bench) *graph.Node {
+			p, m, v := b.leaf([]int{1}, []float64{10}), b.leaf([]int{1}, []float64{3}), b.leaf([]int{1}, []float64{7})
+			// means 3/(1-1/4) = 4 and 7/(1-1/64) = 64/9, the root of that 8/3
+			return b.g.AdamDescend(p, m, v, b.leaf(nil, []float64{2}), b.leaf(nil, []float64{2}), 0.5, 0.125, 1./3)
+		}, []float64{10 - 2*4/3.}},
+		{"Triplet", func(b *bench) *graph.Node { return b.g.Triplet(square(b), 0.5, false) }, []float64{(1.5 + 0.5 + 0.5 + 1.5 + 0.5 + 0.5) / 8}},
+		{"Triplet, semi-hard", func(b *bench) *graph.Node { return b.g.Triplet(square(b), 1.5, true) }, []float64{(0.5 + 0.5) / 4}},
+		{"Triplet, semi-hard beyond the margin", func(b *bench) *graph.Node { return b.g.Triplet(square(b), 0.5, true) }, []float64{0}},
+		{"NTLogistic, semi-hard", func(b *bench) *graph.Node { return b.g.NTLogistic(square(b), 1, true) },
+			[]float64{math.Ln2 + math.Log1p(math.Exp(-1))/2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -103,6 +122,10 @@ func TestByHand(t *testing.T) {
 		})
 	}
 }
+
+// square is two pairs of orthogonal views, of which views 0 and 2 are the same and views 1 and 3 opposite: the former have no
+// semi-hard negative, the latter have each other.
+func square(b *bench) *graph.Node { return b.leaf([]int{4, 2}, []float64{1, 0, 0, 1, 1, 0, 0, -1}) }
 
 // lars is momentum 0.5 of velocity 4, rate 2, no decay.
 func lars(p, grad []float64, trust float64) func(b *bench) *graph.Node {

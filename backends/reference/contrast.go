@@ -87,12 +87,16 @@ func ntXentGrad(n *graph.Node, in [][]float64, out []float64) {
 			if j == i^1 {
 				d--
 			}
-			d /= float64(len(z)) * n.Attr.Temperature
-			for f := range z[i] {
-				dz[i][f] += d * z[j][f]
-				dz[j][f] += d * z[i][f]
-			}
+			pull(z, dz, i, j, d/(float64(len(z))*n.Attr.Temperature))
 		}
+	}
+}
+
+// pull adds to dz what a gradient d of dot(z[i], z[j]) makes of it.
+func pull(z, dz [][]float64, i, j int, d float64) {
+	for f := range z[i] {
+		dz[i][f] += d * z[j][f]
+		dz[j][f] += d * z[i][f]
 	}
 }
 

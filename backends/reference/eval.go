@@ -38,6 +38,10 @@ var kernels = map[graph.Op]kernel{
 	graph.OpL2NormalizeGrad: l2NormalizeGrad,
 	graph.OpNTXent:          ntXent,
 	graph.OpNTXentGrad:      ntXentGrad,
+	graph.OpNTLogistic:      ntLogistic,
+	graph.OpNTLogisticGrad:  ntLogisticGrad,
+	graph.OpTriplet:         triplet,
+	graph.OpTripletGrad:     tripletGrad,
 	graph.OpPairAccuracy:    pairAccuracy,
 	graph.OpSpread:          spread,
 
@@ -54,6 +58,10 @@ var kernels = map[graph.Op]kernel{
 	graph.OpVelocity:     velocity,
 	graph.OpLARSVelocity: larsVelocity,
 	graph.OpDescend:      descend,
+	graph.OpCount:        count,
+	graph.OpAdamMean:     adamMean,
+	graph.OpAdamSquare:   adamSquare,
+	graph.OpAdamDescend:  adamDescend,
 }
 
 // leaf reports whether the value of n is given, not computed.

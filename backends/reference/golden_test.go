@@ -17,6 +17,8 @@ type golden struct {
 	Attr struct {
 		K, Stride, Pad                           int
 		Eps, Temperature, Momentum, Decay, Trust float64
+		Margin                                   float64
+		SemiHard                                 bool
 		Rates                                    []float64
 	}
 	In               []tensor
@@ -99,8 +101,12 @@ func TestGolden(t *testing.T) {
 			switch c.Op {
 			case "NTXent":
 				goldenLoss(t, c)
-			case "LARS", "SGD":
+			case "NTLogistic", "Triplet":
+				goldenPairwise(t, c)
+			case "LARS", "SGD", "Nesterov":
 				goldenOptimizer(t, c)
+			case "Adam":
+				goldenAdam(t, c)
 			default:
 				goldenOp(t, c)
 			}
@@ -157,6 +163,17 @@ func goldenLoss(t *testing.T, c golden) {
 	b.want("Spread", b.g.Spread(z), []float64{c.Spread})
 }
 
+func goldenPairwise(t *testing.T, c golden) {
+	b, a := newBench(t), c.Attr
+	z := b.leaf(c.In[0].Shape, c.In[0].Data)
+	loss, grad := b.g.Triplet(z, a.Margin, a.SemiHard), b.g.TripletGrad(z, a.Margin, a.SemiHard)
+	if c.Op == "NTLogistic" {
+		loss, grad = b.g.NTLogistic(z, a.Temperature, a.SemiHard), b.g.NTLogisticGrad(z, a.Temperature, a.SemiHard)
+	}
+	b.want(c.Op, loss, c.Out.Data)
+	b.want("the gradient", grad, c.Grads[0].Data)
+}
+
 // goldenOptimizer runs the updates one after another, each in a graph of its own.
 func goldenOptimizer(t *testing.T, c golden) {
 	p, grads, a := c.In[0], c.In[1:], c.Attr
@@ -167,14 +184,37 @@ func goldenOptimizer(t *testing.T, c golden) {
 		lr := b.g.Rate()
 		b.leaves[lr] = []float64{rate}
 		var velocity, next *graph.Node
-		if c.Op == "LARS" {
+		switch c.Op {
+		case "LARS":
 			velocity = b.g.LARSVelocity(vNode, pNode, grad, lr, a.Momentum, a.Decay, a.Trust)
 			next = b.g.Descend(pNode, velocity, nil)
-		} else {
+		case "Nesterov":
+			velocity = b.g.Velocity(vNode, pNode, grad, a.Momentum, a.Decay)
+			next = b.g.Descend(pNode, b.g.Velocity(velocity, pNode, grad, a.Momentum, a.Decay), lr)
+		default:
 			velocity = b.g.Velocity(vNode, pNode, grad, a.Momentum, a.Decay)
 			next = b.g.Descend(pNode, velocity, lr)
 		}
 		b.want(fmt.Sprintf("parameters after step %d", i), next, c.Steps[i].Data)
 		p.Data, v = b.eval(next), b.eval(velocity)
+	}
+}
+
+// goldenAdam is goldenOptimizer for two averages and a count.
+func goldenAdam(t *testing.T, c golden) {
+	const beta2, eps = 0.999, 1e-8
+	p, grads, a := c.In[0], c.In[1:], c.Attr
+	m, v, steps := make([]float64, len(p.Data)), make([]float64, len(p.Data)), []float64{0}
+	for i, rate := range a.Rates {
+		b := newBench(t)
+		pNode, grad := b.leaf(p.Shape, p.Data), b.leaf(p.Shape, grads[i].Data)
+		lr := b.g.Rate()
+		b.leaves[lr] = []float64{rate}
+		step := b.g.Count(b.leaf(nil, steps))
+		mean := b.g.AdamMean(b.leaf(p.Shape, m), pNode, grad, a.Momentum, a.Decay)
+		square := b.g.AdamSquare(b.leaf(p.Shape, v), pNode, grad, beta2, a.Decay)
+		next := b.g.AdamDescend(pNode, mean, square, lr, step, a.Momentum, beta2, eps)
+		b.want(fmt.Sprintf("parameters after step %d", i), next, c.Steps[i].Data)
+		p.Data, m, v, steps = b.eval(next), b.eval(mean), b.eval(square), b.eval(step)
 	}
 }

@@ -182,6 +182,8 @@ func TestVariants(t *testing.T) {
 		"-normalize imagenet -head none", "-normalize cifar10 -head linear", "-normalize 0,0.5,1,0.1,0.2,0.3 -head-layers 3",
 		"-max-bad 0 -keep 1", "-encoder resnet34 -optimizer sgd", "-encoder resnet50 -batch 2", "-image-size 72 -strength 2",
 		"-augment simclr-v1 -tune=false", "-augment simclr-v2 -image-size 72",
+		"-optimizer adam -loss nt-logistic -zero-init=false", "-optimizer sgd -nesterov -loss triplet -semi-hard",
+		"-loss nt-logistic -semi-hard -head-layers 1", "-loss triplet -margin 0.4",
 	} {
 		t.Run(flags, func(t *testing.T) {
 			dir := t.TempDir()
@@ -194,6 +196,36 @@ func TestVariants(t *testing.T) {
 				t.Errorf("resumed with exit code %d to %+v (%v): %s", code, c, err, out)
 			}
 		})
+	}
+}
+
+// TestDefaultsFollowOtherFlags reads the configuration of command lines.
+func TestDefaultsFollowOtherFlags(t *testing.T) {
+	for _, c := range []struct {
+		flags               string
+		rate, decay, margin float64
+		onesInit            bool
+	}{
+		{"-batch 256", 0.4, 1e-4, 0, false},
+		{"-batch 256 -optimizer lars", 0.3, 1e-6, 0, false},
+		{"-batch 256 -optimizer adam", 5e-4, 1e-6, 0, false},
+		{"-batch 256 -optimizer adam -lr 1 -weight-decay 0 -zero-init=false", 1, 0, 0, true},
+		{"-batch 128 -loss triplet", 0.2, 1e-4, 0.8, false},
+		{"-batch 128 -loss triplet -margin 0", 0.2, 1e-4, 0, false},
+	} {
+		s := newSettings()
+		if err := s.parse(strings.Fields(c.flags)); err != nil {
+			t.Fatal(err)
+		}
+		config, err := s.config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, m := config.Optimizer, config.Model
+		if o.LearningRate != c.rate || o.WeightDecay != c.decay || m.Margin != c.margin || m.OnesInit != c.onesInit {
+			t.Errorf("%s: rate %g, decay %g, margin %g, ones init %t; want %g, %g, %g, %t", c.flags,
+				o.LearningRate, o.WeightDecay, m.Margin, m.OnesInit, c.rate, c.decay, c.margin, c.onesInit)
+		}
 	}
 }
 
@@ -373,6 +405,11 @@ func TestBadInput(t *testing.T) {
 		{"missing data", small(t, other, "-data", "nowhere/at-all"), 1, "nowhere/at-all"},
 		{"empty data", small(t, other, "-data", t.TempDir()), 1, "no images"},
 		{"unknown encoder", small(t, other, "-encoder", "resnet20"), 2, "resnet18, resnet34, resnet50"},
+		{"unknown loss", small(t, other, "-loss", "nt-logit"), 2, "nt-xent, nt-logistic, triplet"},
+		{"margin of another loss", small(t, other, "-margin", "0.5"), 2, "only triplet has a margin"},
+		{"semi-hard NT-Xent", small(t, other, "-semi-hard"), 2, "choose nt-logistic or triplet"},
+		{"nesterov with lars", small(t, other, "-nesterov"), 2, "only sgd has it"},
+		{"other loss", []string{"-resume", "-out", done, "-loss", "nt-logistic"}, 1, "loss nt-logistic instead of nt-xent"},
 		{"unknown backend", small(t, other, "-backend", "torch"), 1, "onnx, reference"},
 		{"unknown device", small(t, other, "-device", "tpu"), 1, "cpu"},
 		{"option of no provider", small(t, other, "-provider-option", "use_tf32=0"), 1, "provider"},

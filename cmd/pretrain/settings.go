@@ -19,6 +19,7 @@ type settings struct {
 	data, out               string
 	backend                 cli.Backend
 	model                   simclr.Model
+	zeroInit                bool
 	normalize               string
 	optimizer               simclr.Optimizer
 	imageSize               int
@@ -52,18 +53,23 @@ func newSettings() *settings {
 	f.StringVar(&m.Encoder, "encoder", m.Encoder, strings.Join(simclr.Encoders(), ", "))
 	f.Float64Var(&m.Width, "width", 0.25, "factor on the number of channels: 0.25, 0.5, 1, 2 or 4")
 	f.IntVar(&s.imageSize, "image-size", m.ImageSize, "side of a view in pixels; up to 64 selects the stem for small images")
+	f.BoolVar(&s.zeroInit, "zero-init", true, "start the last gamma of each block at 0, so that the block is at first its shortcut")
 	f.StringVar(&m.Head, "head", m.Head, "projection head: "+strings.Join(simclr.Heads, ", "))
-	f.IntVar(&m.HeadLayers, "head-layers", m.HeadLayers, "dense layers of a nonlinear head: 2 or 3")
+	f.IntVar(&m.HeadLayers, "head-layers", m.HeadLayers, "dense layers of a nonlinear head: 1 to 3; 1 is the linear head")
 	f.IntVar(&m.Projection, "projection", m.Projection, "length of the vectors that the loss compares")
-	f.Float64Var(&m.Temperature, "temperature", m.Temperature, "of the NT-Xent loss")
+	f.StringVar(&m.Loss, "loss", m.Loss, strings.Join(simclr.Losses, ", "))
+	f.BoolVar(&m.SemiHard, "semi-hard", false, "with nt-logistic and triplet, compare a view with its nearest farther negative only")
+	f.Float64Var(&m.Margin, "margin", 0, "of the triplet loss, a difference of cosines (default 0.8 with triplet)")
+	f.Float64Var(&m.Temperature, "temperature", m.Temperature, "of the losses nt-xent and nt-logistic")
 	f.StringVar(&s.normalize, "normalize", "none", "colours: none, imagenet, cifar10, or mean and std as r,g,b,r,g,b in [0,1]")
 	f.StringVar(&s.augment, "augment", "torchvision", "the `preset` that makes views: torchvision, simclr-v1 or simclr-v2")
 	f.Float64Var(&s.strength, "strength", 0, "of the colour distortion (default 0.5 up to 64 pixels, 1 above)")
 
 	f.StringVar(&o.Name, "optimizer", "sgd", strings.Join(simclr.Optimizers, ", "))
-	f.Float64Var(&o.LearningRate, "lr", 0, "learning rate after warm-up (default 0.2*batch/128 with sgd, 0.3*batch/256 with lars)")
-	f.Float64Var(&o.Momentum, "momentum", 0.9, "of the optimizer")
-	f.Float64Var(&o.WeightDecay, "weight-decay", 0, "pull of weights to zero (default 1e-4 with sgd, 1e-6 with lars)")
+	f.Float64Var(&o.LearningRate, "lr", 0, "learning rate after warm-up (default 0.2*batch/128 with sgd, 0.3*batch/256 with lars, 1e-3*batch/512 with adam)")
+	f.Float64Var(&o.Momentum, "momentum", 0.9, "of the optimizer; beta1 of adam")
+	f.BoolVar(&o.Nesterov, "nesterov", false, "with sgd, look ahead along the momentum")
+	f.Float64Var(&o.WeightDecay, "weight-decay", 0, "pull of weights to zero (default 1e-4 with sgd, 1e-6 with lars and adam)")
 	f.Float64Var(&o.WarmupEpochs, "warmup", 0, "epochs in which the rate rises from 0 (default a tenth of -epochs, at most 10)")
 
 	f.IntVar(&s.batch, "batch", 128, "images in a batch, of two views each")
@@ -131,18 +137,21 @@ func (s *settings) parse(args []string) error {
 // complete fills in the defaults that depend on other flags.
 func (s *settings) complete() {
 	o := &s.optimizer
-	lars := o.Name == "lars"
+	rate, ofBatch, decay := 0.2, 128.0, 1e-4
+	switch o.Name {
+	case "lars":
+		rate, ofBatch, decay = 0.3, 256, 1e-6
+	case "adam":
+		rate, ofBatch, decay = 1e-3, 512, 1e-6
+	}
 	if !s.flags.Given("lr") && o.LearningRate == 0 {
-		o.LearningRate = 0.2 * float64(s.batch) / 128
-		if lars {
-			o.LearningRate = 0.3 * float64(s.batch) / 256
-		}
+		o.LearningRate = rate * float64(s.batch) / ofBatch
 	}
 	if !s.flags.Given("weight-decay") && o.WeightDecay == 0 {
-		o.WeightDecay = 1e-4
-		if lars {
-			o.WeightDecay = 1e-6
-		}
+		o.WeightDecay = decay
+	}
+	if !s.flags.Given("margin") && s.model.Loss == "triplet" && s.model.Margin == 0 {
+		s.model.Margin = 0.8
 	}
 	if !s.flags.Given("warmup") && o.WarmupEpochs == 0 {
 		o.WarmupEpochs = min(10, float64(s.epochs)/10)
@@ -181,6 +190,7 @@ func (s *settings) restore() error {
 
 func (s *settings) config() (simclr.Config, error) {
 	s.model.ImageSize = s.imageSize
+	s.model.OnesInit = !s.zeroInit
 	mean, std, err := normalization(s.normalize)
 	if err != nil {
 		return simclr.Config{}, err

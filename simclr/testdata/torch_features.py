@@ -1,4 +1,4 @@
-"""Loads the weights of a run into torchvision's ResNet-18, 34 or 50 and compares its features with goclr's.
+"""Loads the weights of a run into torchvision's ResNet and compares its features with goclr's.
 
     python torch_features.py RUN VIEWS FEATURES
 

@@ -95,8 +95,64 @@ def optimizers():
     cases.append({"op": "SGD", "attr": attr, "in": [plain(p0)] + [plain(g) for g in grads], "steps": after})
 
 
+def torch_optimizers():
+    """SGD with Nesterov's momentum, as the published code has it, and Adam (Kingma & Ba 2015) with the L2 term in the gradient: those
+    of PyTorch."""
+    rates, momentum, decay = [0.3, 0.2, 0.1, 0.2], 0.9, 0.01
+    for op, optimizer in [
+        ("Nesterov", lambda p: torch.optim.SGD([p], lr=1, momentum=momentum, weight_decay=decay, nesterov=True)),
+        ("Adam", lambda p: torch.optim.Adam([p], lr=1, betas=(momentum, 0.999), eps=1e-8, weight_decay=decay)),
+    ]:
+        p0, grads = tensor(3, 4), [tensor(3, 4).detach() for _ in rates]
+        p, after = torch.nn.Parameter(p0.detach().clone()), []
+        o = optimizer(p)
+        for lr, g in zip(rates, grads):
+            o.param_groups[0]["lr"] = lr
+            p.grad = g
+            o.step()
+            after.append(plain(p))
+        attr = {"momentum": momentum, "decay": decay, "rates": rates}
+        cases.append({"op": op, "attr": attr, "in": [plain(p0)] + [plain(g) for g in grads], "steps": after})
+
+
+def pairwise_losses():
+    """Chen et al. 2020, table 2, of a view u, its positive v+ and a negative v-, with the sign turned: NT-Logistic, -(log sigmoid(u.v+/t)
+    + log sigmoid(-u.v-/t)), and margin triplet, max(u.v- - u.v+ + m, 0); the mean over all triplets. Semi-hard (section 5.1) means
+    only the closest of the negatives that are farther than the positive; a view without one keeps what does not depend on it."""
+    def nt_logistic(positive, negatives, t):
+        loss = -torch.log(torch.sigmoid(positive / t))
+        if negatives:
+            loss = loss - sum(torch.log(torch.sigmoid(-n / t)) for n in negatives) / len(negatives)
+        return loss
+
+    def triplet(positive, negatives, m):
+        if not negatives:
+            return positive * 0
+        return sum(torch.clamp(n - positive + m, min=0) for n in negatives) / len(negatives)
+
+    for op, formula, attribute, values in [("NTLogistic", nt_logistic, "temperature", [1.0, 0.5, 0.1]),
+                                           ("Triplet", triplet, "margin", [0.4, 0.8, 1.6])]:
+        for (rows, features), value in zip([(4, 3), (10, 3), (6, 4)], values):
+            z = F.normalize(tensor(rows, features), dim=1).detach().requires_grad_()
+            for semi_hard in [False, True]:
+                total = 0
+                for i in range(rows):
+                    positive = z[i] @ z[i ^ 1]
+                    negatives = [z[i] @ z[j] for j in range(rows) if j not in (i, i ^ 1)]
+                    if semi_hard:
+                        farther = [n for n in negatives if n < positive]
+                        negatives = [max(farther, key=lambda n: n.item())] if farther else []
+                    total = total + formula(positive, negatives, value)
+                loss = total / rows
+                (grad,) = torch.autograd.grad(loss, [z])
+                cases.append({"op": op, "attr": {attribute: value, "semiHard": semi_hard}, "in": [plain(z)], "out": plain(loss),
+                              "grads": [plain(grad)]})
+
+
 forward_and_backward()
 nt_xent()
 optimizers()
+torch_optimizers()
+pairwise_losses()
 with open("golden.json", "w") as out:
     out.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")

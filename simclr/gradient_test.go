@@ -1,0 +1,301 @@
+package simclr
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
+	"github.com/goclr/goclr/backends/onnx"
+	_ "github.com/goclr/goclr/backends/reference" // the oracle
+	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/stages"
+)
+
+const (
+	gradientImages = 4 // two views each
+	gradientRate   = 1
+	gradientError  = 1e-4 // of a tensor, in norm, relative to its own
+	wholeError     = 1e-3 // the same for whole models, whose layers pass their errors on
+	// gradientFloor is the norm, relative to that of the largest gradient, below which a gradient counts as near zero: its error
+	// may be gradientError of this norm.
+	gradientFloor  = 1e-6
+	gradientPrefix = "gradient/"
+)
+
+// A family is one member of the model family, two blocks a stage.
+type family struct {
+	blocks    architecture
+	model     Model
+	optimizer Optimizer
+	gamma     float64 // what the first gammas and betas are raised by: without, no gradient enters a block
+}
+
+func (f family) String() string {
+	m, o := f.model, f.optimizer
+	words := []string{m.Encoder, m.Head, fmt.Sprint(m.HeadLayers), m.Loss, o.Name}
+	if m.SemiHard {
+		words = append(words, "semi-hard")
+	}
+	if o.Nesterov {
+		words = append(words, "nesterov")
+	}
+	return strings.Join(words, " ")
+}
+
+// families returns, for each type of block, all heads and all losses; they take turns with the optimisers, so that each type of
+// block meets each of these too.
+func families() []family {
+	optimizers := []Optimizer{{Name: "sgd"}, {Name: "lars"}, {Name: "adam"}, {Name: "sgd", Nesterov: true}}
+	var all []family
+	for _, encoder := range []string{"resnet18", "resnet50"} {
+		blocks := architectures[encoder]
+		blocks.blocks = [4]int{2, 2, 2, 2}
+		m := DefaultModel()
+		m.Encoder, m.Width, m.ImageSize, m.Projection = encoder, 0.25, 16, 16
+		add := func(change func(m *Model)) {
+			f := family{blocks, m, optimizers[len(all)%len(optimizers)], 0.5}
+			f.optimizer.LearningRate, f.optimizer.Momentum, f.optimizer.WeightDecay = gradientRate, 0.9, 0.01
+			change(&f.model)
+			all = append(all, f)
+		}
+		for layers := 1; layers <= maxHeadLayers; layers++ {
+			add(func(m *Model) { m.HeadLayers = layers })
+		}
+		add(func(m *Model) { m.Head = "linear" })
+		add(func(m *Model) { m.Head = "none" })
+		for _, semiHard := range []bool{false, true} {
+			add(func(m *Model) { m.Loss, m.SemiHard = ntLogistic, semiHard })
+			add(func(m *Model) { m.Loss, m.SemiHard, m.Margin = triplet, semiHard, 0.8 })
+		}
+	}
+	return all
+}
+
+// step is a training step that also keeps each gradient, in a tensor gradient/NAME, from weights under which no part of the
+// network is without effect, and averages that have been on their way for a while.
+func (f family) step(images int, seed uint64) (*graph.Step, backends.Weights) {
+	b := newBuilder()
+	b.training = true
+	m := f.model
+	x := b.g.Image(imagesColumn, 2*images, m.ImageSize, m.ImageSize, m.Mean, m.Std)
+	z := m.project(b, f.blocks.build(b, m, x))
+	s := &graph.Step{Graph: b.g, Loss: m.loss(b.g, z), Accuracy: b.g.PairAccuracy(z), Spread: b.g.Spread(z), Project: z}
+	s.Updates = slices.Concat(b.updates, f.optimizer.updates(b, s.Loss))
+	for _, u := range slices.Clone(s.Updates) {
+		switch u.Value.Op {
+		case graph.OpVelocity, graph.OpLARSVelocity, graph.OpAdamMean:
+			p, grad := u.Value.In[1], u.Value.In[2]
+			s.Updates = append(s.Updates, graph.Update{Target: b.g.State(gradientPrefix+p.Name, p.Shape...), Value: grad})
+		}
+	}
+	r := rand.New(rand.NewPCG(seed, 1))
+	w := b.initial(seed)
+	for _, t := range w {
+		if len(t.Shape) == 1 {
+			for i := range t.Data {
+				t.Data[i] += float32(f.gamma * (1 + 0.6*r.NormFloat64()))
+			}
+		}
+	}
+	for _, n := range s.Tensors() {
+		if _, ok := w.Find(n.Name); ok {
+			continue
+		}
+		t := backends.Tensor{Name: n.Name, Shape: n.Shape, Data: make([]float32, n.Size())}
+		for i := range t.Data {
+			switch {
+			case n.Name == stepSlot:
+				t.Data[i] = 5
+			case strings.HasPrefix(n.Name, squarePrefix):
+				t.Data[i] = float32(1e-3 * (0.5 + r.Float64()))
+			case strings.HasPrefix(n.Name, momentumPrefix):
+				t.Data[i] = float32(1e-3 * r.NormFloat64())
+			}
+		}
+		w = append(w, t)
+	}
+	return s, w
+}
+
+// TestGradientsOfTheFamily compares what a step does on the onnx backend and on the reference backend: gradients, and with them
+// what the optimiser carries and how it changes the parameters.
+func TestGradientsOfTheFamily(t *testing.T) {
+	tested := openNamed(t, "onnx", backends.Options{})
+	oracle := openNamed(t, "reference", backends.Options{})
+	for i, f := range families() {
+		if testing.Short() && i%4 > 0 {
+			continue
+		}
+		t.Run(f.String(), func(t *testing.T) {
+			compareOn(t, tested, oracle, f, gradientImages, gradientError)
+		})
+	}
+}
+
+// TestWholeModels compares goclr's operators with those of ONNX on whole encoders, and on views and batches of many sizes.
+func TestWholeModels(t *testing.T) {
+	own := openNamed(t, "onnx", backends.Options{})
+	standard := openNamed(t, "onnx", backends.Options{StandardOperators: true})
+	for i, c := range []struct {
+		encoder      string
+		width        float64
+		images, size int
+		// A block adds a little, as it does early in training, or nothing, as at the very first. Deep networks of blocks at random
+		// magnify what rounding does to a ReLU's input: another order of summing alone then changes gradients by 3e-3.
+		gamma float64
+	}{
+		{"resnet18", 0.25, 5, 32, 0.1},
+		{"resnet18", 1, 2, 32, 0.1},
+		{"resnet50", 0.25, 4, 32, 0.02},
+		{"resnet50", 0.25, 3, 224, 0.02},
+		{"resnet18", 0.5, 3, 96, 0.1},
+		{"resnet34", 0.25, 4, 40, 0.1},
+		{"resnet101", 0.25, 4, 64, 0},
+		{"resnet152", 0.25, 5, 33, 0},
+		{"resnet18", 0.25, 7, 225, 0.1},
+	} {
+		if testing.Short() && i > 2 {
+			break
+		}
+		f := family{architectures[c.encoder], DefaultModel(), Optimizer{Name: "sgd", LearningRate: gradientRate}, c.gamma}
+		f.model.Encoder, f.model.Width, f.model.ImageSize = c.encoder, c.width, c.size
+		t.Run(fmt.Sprintf("%s-width%g-%dx%dpx", c.encoder, c.width, c.images, c.size), func(t *testing.T) {
+			compareOn(t, own, standard, f, c.images, wholeError)
+		})
+	}
+}
+
+// compareOn compares a step on two backends. An input of a ReLU, or a negative, may lie within rounding of where the gradient jumps,
+// so what fails with one seed is tried with others.
+func compareOn(t *testing.T, tested, oracle backends.Backend, f family, images int, tolerance float64) {
+	t.Helper()
+	var failures []string
+	for seed := range uint64(3) {
+		s, w := f.step(images, seed)
+		batch := gradientBatch(t, images, f.model.ImageSize, seed)
+		worst, failed := compareSteps(w, stepOn(t, tested, s, w, batch), stepOn(t, oracle, s, w, batch), tolerance)
+		if failed == "" {
+			t.Log(worst)
+			return
+		}
+		failures = append(failures, fmt.Sprintf("seed %d: %s", seed, failed))
+	}
+	t.Error(strings.Join(failures, "\n"))
+}
+
+func openNamed(t *testing.T, name string, o backends.Options) backends.Backend {
+	t.Helper()
+	b, err := backends.Open(t.Context(), name, o)
+	if errors.Is(err, onnx.ErrNoLibrary) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func gradientBatch(t *testing.T, images, size int, seed uint64) arrow.Record {
+	t.Helper()
+	src, err := datasets.NewSynthetic(datasets.Synthetic{N: max(images, 4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pipeline.New(src, pipeline.Options{Batch: images, Epochs: 1, Seed: seed},
+		stages.Decode{}, pipeline.Pair(stages.SimCLR(size, 0.5)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch arrow.Record
+	for rec, err := range p.Batches(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.Retain()
+		t.Cleanup(rec.Release)
+		batch = rec
+	}
+	return batch
+}
+
+// stepOn takes one step and returns all tensors after it.
+func stepOn(t *testing.T, b backends.Backend, s *graph.Step, w backends.Weights, batch arrow.Record) backends.Weights {
+	t.Helper()
+	p, err := b.Compile(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := p.Load(w); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Step(t.Context(), batch, gradientRate); err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return after
+}
+
+// compareSteps compares all tensors after a step, and describes the worst of those within bounds, and those beyond, if any. Of
+// a gradient the value is compared, of anything else the change.
+func compareSteps(before, got, want backends.Weights, tolerance float64) (worst, failed string) {
+	largest := 0.0
+	for _, t := range want {
+		if strings.HasPrefix(t.Name, gradientPrefix) {
+			largest = max(largest, norm(t.Data, nil))
+		}
+	}
+	worstShare := 0.0
+	var beyond []string
+	for _, t := range want {
+		g, _ := got.Find(t.Name)
+		b, _ := before.Find(t.Name)
+		size := norm(t.Data, b.Data)
+		allowed := tolerance*size + 1e-7*norm(b.Data, nil) // the latter is what rounding the sum to float32 costs
+		if strings.HasPrefix(t.Name, gradientPrefix) {
+			allowed = max(allowed, tolerance*gradientFloor*largest)
+		}
+		off := norm(g.Data, t.Data)
+		description := fmt.Sprintf("%s is off by %.1e of its norm %.1e, allowed are %.1e", t.Name, off/size, size, allowed/size)
+		if !(off <= allowed) {
+			beyond = append(beyond, description)
+		} else if share := off / allowed; share > worstShare {
+			worstShare, worst = share, description
+		}
+	}
+	return worst, strings.Join(beyond, "\n")
+}
+
+// norm is the length of a-b; b may be nil for zero.
+func norm(a, b []float32) float64 {
+	var squares float64
+	for i := range a {
+		d := float64(a[i])
+		if b != nil {
+			d -= float64(b[i])
+		}
+		squares += d * d
+	}
+	return math.Sqrt(squares)
+}
