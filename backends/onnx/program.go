@@ -21,6 +21,8 @@ type program struct {
 	project *session // Project
 	rate    *tensor
 	metrics [3]*tensor
+	threads int
+	sums    *sums // what Backward needs; nil until it is called
 	closed  bool
 }
 
@@ -28,7 +30,7 @@ func compile(ctx context.Context, s *graph.Step, library string, threads int) (_
 	if err := hold(library); err != nil {
 		return nil, err
 	}
-	p := &program{step: s}
+	p := &program{step: s, threads: threads}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -106,6 +108,7 @@ func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32)
 		return backends.Metrics{}, err
 	}
 	p.state.advance()
+	p.sums.clear()
 	return backends.Metrics{
 		Loss:     p.metrics[0].data[0],
 		Accuracy: p.metrics[1].data[0],
@@ -161,16 +164,6 @@ func (p *program) call(ctx context.Context, s *session, v *views, out []ort.Valu
 	return s.call(ctx, in, out)
 }
 
-func (p *program) Backward(context.Context, arrow.Record, []float32) error {
-	return fmt.Errorf("backward: %w", backends.ErrUnsupported)
-}
-
-func (p *program) Gradients() (backends.Weights, error) {
-	return nil, fmt.Errorf("gradients: %w", backends.ErrUnsupported)
-}
-
-func (p *program) Update(float32) error { return fmt.Errorf("update: %w", backends.ErrUnsupported) }
-
 func (p *program) Load(w backends.Weights) error {
 	if p.closed {
 		return fmt.Errorf("load: %w", errClosed)
@@ -184,6 +177,7 @@ func (p *program) Load(w backends.Weights) error {
 		clear(t.data)
 		copy(t.data, values[i])
 	}
+	p.sums.clear()
 	return nil
 }
 
@@ -204,7 +198,7 @@ func (p *program) Close() error {
 		return nil
 	}
 	p.closed = true
-	err := errors.Join(p.train.close(), p.eval.close(), p.project.close())
+	err := errors.Join(p.train.close(), p.eval.close(), p.project.close(), p.sums.close())
 	p.state.free()
 	for _, t := range []*tensor{p.rate, p.metrics[0], p.metrics[1], p.metrics[2]} {
 		t.free()

@@ -19,7 +19,13 @@ func newSession(m *model, threads int) (*session, error) {
 		return nil, fmt.Errorf("set up ONNX Runtime: %w", err)
 	}
 	defer options.Destroy()
-	in := []string{inputName(m.image)}
+	var in []string
+	if m.image != nil {
+		in = append(in, inputName(m.image))
+	}
+	for i := range m.given {
+		in = append(in, givenName(i))
+	}
 	if m.rate != nil {
 		in = append(in, inputName(m.rate))
 	}
@@ -62,8 +68,8 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// call runs the model. The inputs are the views, the rate if the model takes one, and its tensors; the outputs those of
-// the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
+// call runs the model. The inputs are those that the model has of the views, the given values, the rate and its tensors; the
+// outputs those of the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
 // error.
 func (s *session) call(ctx context.Context, in, out []ort.Value) error {
 	if err := ctx.Err(); err != nil {
