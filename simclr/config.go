@@ -16,6 +16,11 @@ type Config struct {
 	Epochs int `json:"epochs"`
 	// Seed decides the first weights.
 	Seed uint64 `json:"seed"`
+	// Chunk is the number of images that the network takes at once; it divides the batch. Memory grows with the chunk instead of
+	// the batch, whose loss stays exact: each image is compared with all others of the batch. Batch normalisation takes its
+	// statistics from the chunk, and running statistics move once a chunk, so weights depend on it. A step takes a third more
+	// computation. The default is 0: the whole batch.
+	Chunk int `json:"chunk,omitempty"`
 }
 
 // Validate returns an error that names the first field with a wrong value and the right ones.
@@ -29,6 +34,9 @@ func (c Config) Validate() error {
 	if c.Epochs < 1 {
 		return fmt.Errorf("%d epochs: train for at least 1", c.Epochs)
 	}
+	if c.Chunk < 0 || c.Chunk == 1 {
+		return fmt.Errorf("chunks of %d images: batch normalisation needs at least 2, and 0 is the whole batch", c.Chunk)
+	}
 	return nil
 }
 
@@ -41,6 +49,9 @@ func (c Config) checkPipeline(p *pipeline.Pipeline) error {
 	if p.Views() != 2 || p.Shape() != size {
 		return fmt.Errorf("the pipeline makes %d views of %v an image, the model takes 2 of %v; end the pipeline with Pair and crop to the model's size",
 			p.Views(), p.Shape(), size)
+	}
+	if batch := p.Plan().Batch; c.Chunk > 0 && batch%c.Chunk != 0 {
+		return fmt.Errorf("batches of %d images in chunks of %d: the chunk must divide the batch; choose another, or 0 for the whole batch", batch, c.Chunk)
 	}
 	return nil
 }
@@ -69,5 +80,6 @@ func (c Config) diff(o Config) string {
 	note("warm-up", c.Optimizer.WarmupEpochs, o.Optimizer.WarmupEpochs)
 	note("epochs", c.Epochs, o.Epochs)
 	note("seed", c.Seed, o.Seed)
+	note("chunk", c.Chunk, o.Chunk)
 	return strings.Join(diffs, ", ")
 }

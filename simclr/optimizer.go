@@ -56,35 +56,26 @@ func (o Optimizer) rate(n, stepsPerEpoch, total int) float32 {
 }
 
 // updates appends the optimiser to the graph: momentum for each parameter, and its new value.
-func (o Optimizer) updates(b *builder, loss *graph.Node) []graph.Update {
-	var params []*param
-	var nodes []*graph.Node
-	for _, p := range b.params {
-		if p.node.Op == graph.OpParam {
-			params = append(params, p)
-			nodes = append(nodes, p.node)
-		}
-	}
+func (o Optimizer) updates(b *builder, gradients []graph.Gradient) []graph.Update {
 	rate := b.g.Rate()
 	var updates []graph.Update
-	for i, grad := range b.g.Grad(loss, nodes) {
-		p := params[i]
-		slot := b.g.Slot(momentumPrefix+p.node.Name, p.node.Shape...)
+	for _, g := range gradients {
+		slot := b.g.Slot(momentumPrefix+g.Param.Name, g.Param.Shape...)
 		decay, trust := o.WeightDecay, float64(larsTrust)
-		if p.role == Norm {
+		if b.role(g.Param) == Norm {
 			decay, trust = 0, 0
 		}
 		var v, next *graph.Node
 		if o.Name == "lars" {
-			v = b.g.LARSVelocity(slot, p.node, grad, rate, o.Momentum, decay, trust)
-			next = b.g.Descend(p.node, v, nil)
+			v = b.g.LARSVelocity(slot, g.Param, g.Value, rate, o.Momentum, decay, trust)
+			next = b.g.Descend(g.Param, v, nil)
 		} else {
-			v = b.g.Velocity(slot, p.node, grad, o.Momentum, decay)
-			next = b.g.Descend(p.node, v, rate)
+			v = b.g.Velocity(slot, g.Param, g.Value, o.Momentum, decay)
+			next = b.g.Descend(g.Param, v, rate)
 		}
 		updates = append(updates,
 			graph.Update{Target: slot, Value: v},
-			graph.Update{Target: p.node, Value: next})
+			graph.Update{Target: g.Param, Value: next})
 	}
 	return updates
 }

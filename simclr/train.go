@@ -69,7 +69,11 @@ func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline
 	if err != nil {
 		return err
 	}
-	step, initial, err := r.Model.TrainStep(p.Plan().Batch, r.Optimizer, r.Seed)
+	images := p.Plan().Batch
+	if r.Chunk > 0 {
+		images = r.Chunk
+	}
+	step, initial, err := r.Model.TrainStep(images, r.Optimizer, r.Seed)
 	if err != nil {
 		return err
 	}
@@ -211,7 +215,11 @@ func (t *training) run(ctx context.Context) error {
 // step takes one training step.
 func (t *training) step(ctx context.Context, batch arrow.Record, start time.Time, wait time.Duration) error {
 	rate := t.Optimizer.rate(t.done, t.pipeline.Steps(), t.steps)
-	m, err := t.program.Step(ctx, batch, rate)
+	take := t.program.Step
+	if t.Chunk > 0 {
+		take = t.stepInChunks
+	}
+	m, err := take(ctx, batch, rate)
 	if err != nil {
 		return err
 	}
