@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+var implementations = map[string]func(c, a, b []float32, m, n, k, stride int){"best": Multiply, "go": goMultiply}
+
 func random(r *rand.Rand, n int) []float32 {
 	v := make([]float32, n)
 	for i := range v {
@@ -30,7 +32,7 @@ func TestMultiplyIsASumInOrder(t *testing.T) {
 				}
 			}
 		}
-		for name, f := range map[string]func(c, a, b []float32, m, n, k, stride int){"Multiply": Multiply, "Go": goMultiply} {
+		for name, f := range implementations {
 			got := append(random(r, s.m*s.n), 42)
 			f(got[:s.m*s.n], a, b, s.m, s.n, s.k, s.stride)
 			if !slices.Equal(got, append(slices.Clone(want), 42)) {
@@ -45,7 +47,7 @@ func BenchmarkMultiply(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, s := range []struct{ m, n, k, stride int }{{64, 240, 128, 240}, {64, 128, 240, 128}, {64, 128, 240, 144}} {
 		x, y, c := random(r, s.m*s.k), random(r, s.k*s.stride), make([]float32, s.m*s.n)
-		for name, f := range map[string]func(c, a, b []float32, m, n, k, stride int){"best": Multiply, "go": goMultiply} {
+		for name, f := range implementations {
 			b.Run(fmt.Sprintf("%dx%dx%d of %d/%s", s.m, s.n, s.k, s.stride, name), func(b *testing.B) {
 				for b.Loop() {
 					f(c, x, y, s.m, s.n, s.k, s.stride)
