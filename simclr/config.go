@@ -16,10 +16,11 @@ type Config struct {
 	Epochs int `json:"epochs"`
 	// Seed decides the first weights.
 	Seed uint64 `json:"seed"`
-	// Chunk is the number of images that the network takes at once; it divides the batch. Memory grows with the chunk instead of
-	// the batch, whose loss stays exact: each image is compared with all others of the batch. Batch normalisation takes its
-	// statistics from the chunk, and running statistics move once a chunk, so weights depend on it. A step takes a third more
-	// computation. The default is 0: the whole batch.
+	// Chunk is the number of images that the network takes at once; it divides the batch. The loss stays that of the batch: each
+	// image is compared with all others. Batch normalisation takes its statistics from the chunk, and running statistics move once
+	// a chunk, so weights depend on it. A step takes a third more computation. Memory grows with the chunk; of the batch it holds
+	// the views, 6*ImageSize*ImageSize bytes an image for each batch made ahead and one more, and some kilobytes an image for the
+	// loss. The default is 0: the whole batch.
 	Chunk int `json:"chunk,omitempty"`
 }
 
