@@ -51,8 +51,9 @@ type Info struct {
 
 // A Program is a compiled step with its weights. It is not safe for concurrent use.
 type Program interface {
-	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row) and returns the
-	// metrics as they were before the update. After an error the tensors are those before the step.
+	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row), or of labelled images
+	// (see graph.Graph.Labels) where the loss reads labels, and returns the metrics as they were before the update. After an
+	// error the tensors are those before the step.
 	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
 	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
 	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)
@@ -85,9 +86,9 @@ type Program interface {
 
 // Metrics are the scalars of one step.
 type Metrics struct {
-	Loss     float32 // NT-Xent, mean over 2B views
-	Accuracy float32 // share of views whose nearest other view is their positive
-	Spread   float32 // see graph.Graph.Spread: near 1 is healthy, 0 is collapsed
+	Loss     float32 // mean over all views
+	Accuracy float32 // share of views whose nearest other view is their positive, or with labels of those with the right class
+	Spread   float32 // see graph.Graph.Spread: near 1 is healthy, 0 is collapsed; 0 too where the step has none
 }
 
 // Mode says where batch normalisation takes its statistics from.
@@ -168,6 +169,11 @@ type Options struct {
 	Threads int
 	// Library is the path of the shared library of a backend that loads one. The default is to search for it.
 	Library string
+	// StandardOperators makes a backend that has operators of its own for this device do without them: slower, and what they
+	// are compared with. The default is false.
+	StandardOperators bool
+	// Warn is told what the user should know although the backend works. The default is nil.
+	Warn func(message string)
 }
 
 // OpenFunc opens a backend; see Register.

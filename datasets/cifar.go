@@ -133,9 +133,17 @@ func (d *cifar) Close() error        { d.records = nil; return nil }
 
 func (d *cifar) label(i int) byte { return d.records[i*d.recordSize()+d.labels-1] }
 
-func (d *cifar) Read(_ context.Context, i int, s *pipeline.Sample) error {
+// describe implements describer.
+func (d *cifar) describe(i int, s *pipeline.Sample) error {
 	s.Label = int32(d.label(i))
 	s.Key = d.split + "/" + d.classes[s.Label] + "/" + strconv.Itoa(i) + ".png"
+	return nil
+}
+
+func (d *cifar) Read(_ context.Context, i int, s *pipeline.Sample) error {
+	if err := d.describe(i, s); err != nil {
+		return err
+	}
 	at := i*d.recordSize() + d.labels
 	s.Bytes = appendPNG(s.Buffer(4096)[:0], d.records[at:at+cifarPixels], cifarSide)
 	return nil

@@ -78,7 +78,9 @@ func (d *folder) Fingerprint() string { return d.fingerprint() }
 func (d *folder) Close() error        { return nil }
 
 func (d *folder) Read(_ context.Context, i int, s *pipeline.Sample) error {
-	s.Key, s.Label = d.files[i].name, d.labels[i]
+	if err := d.describe(i, s); err != nil {
+		return err
+	}
 	f, err := os.Open(filepath.Join(d.dir, filepath.FromSlash(s.Key)))
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/goclr/goclr/pipeline"
 )
 
 // A file is one regular file of a folder or archive.
@@ -142,6 +144,12 @@ func chooseSplit(have []string, want string) (string, error) {
 		return "", fmt.Errorf("no split %q: its images are not in splits; leave \"#%s\" out", want, want)
 	}
 	return "", fmt.Errorf("no split %q; it has %s", want, strings.Join(have, ", "))
+}
+
+// describe implements describer.
+func (x *index) describe(i int, s *pipeline.Sample) error {
+	s.Key, s.Label = x.files[i].name, x.labels[i]
+	return nil
 }
 
 // digest names the content by classes, names, labels and sizes.

@@ -159,6 +159,14 @@ func (d *shards) Close() error {
 }
 
 func (d *shards) Read(_ context.Context, i int, s *pipeline.Sample) error {
+	return d.row(i, s, (*batch).read)
+}
+
+// describe implements describer.
+func (d *shards) describe(i int, s *pipeline.Sample) error { return d.row(i, s, (*batch).describe) }
+
+// row calls read on row i of the data set, and says where it lies if something is wrong with it.
+func (d *shards) row(i int, s *pipeline.Sample, read func(b *batch, row, classes int, s *pipeline.Sample) (why string)) error {
 	at, exact := slices.BinarySearchFunc(d.batches, i, func(b placedBatch, i int) int { return cmp.Compare(b.first, i) })
 	if !exact {
 		at--
@@ -166,7 +174,7 @@ func (d *shards) Read(_ context.Context, i int, s *pipeline.Sample) error {
 	b := &d.batches[at]
 	row := i - b.first
 	var why string
-	err := guardFault(func() error { why = b.read(row, len(d.manifest.Classes), s); return nil })
+	err := guardFault(func() error { why = read(&b.batch, row, len(d.manifest.Classes), s); return nil })
 	if err != nil {
 		why = err.Error()
 	}
@@ -176,8 +184,8 @@ func (d *shards) Read(_ context.Context, i int, s *pipeline.Sample) error {
 	return nil
 }
 
-// read fills s from a row, or says what is wrong with it.
-func (b *batch) read(row, classes int, s *pipeline.Sample) (why string) {
+// describe fills the key and label of s from a row, or says what is wrong with them.
+func (b *batch) describe(row, classes int, s *pipeline.Sample) (why string) {
 	key, ok := b.columns[columnKey].bytes(row)
 	if !ok {
 		return "the offsets of its key make no sense"
@@ -186,6 +194,14 @@ func (b *batch) read(row, classes int, s *pipeline.Sample) (why string) {
 	s.Label = int32(b.columns[columnLabel].u32(row))
 	if s.Label < -1 || int(s.Label) >= classes {
 		return fmt.Sprintf("label %d, of %d classes", s.Label, classes)
+	}
+	return ""
+}
+
+// read fills s from a row, or says what is wrong with it.
+func (b *batch) read(row, classes int, s *pipeline.Sample) (why string) {
+	if why := b.describe(row, classes, s); why != "" {
+		return why
 	}
 	image, ok := b.columns[columnImage].bytes(row)
 	if !ok {

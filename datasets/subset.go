@@ -11,7 +11,8 @@ import (
 // A Subset is some images of a dataset.
 type Subset struct {
 	Dataset
-	indices []int // nil: all
+	indices []int  // nil: all
+	choice  string // says how the indices were chosen, for the fingerprint
 }
 
 // Spread returns n images of a dataset, one out of each n-th part of it, so that neither a set sorted by class nor one whose
@@ -27,7 +28,7 @@ func Spread(d Dataset, n int) *Subset {
 		from, to := i*d.Len()/n, (i+1)*d.Len()/n
 		indices[i] = from + r.IntN(to-from)
 	}
-	return &Subset{d, indices}
+	return &Subset{d, indices, fmt.Sprintf("%d spread over", n)}
 }
 
 // Len implements pipeline.Source.
@@ -51,18 +52,25 @@ func (s *Subset) Fingerprint() string {
 	if s.indices == nil {
 		return s.Dataset.Fingerprint()
 	}
-	return fmt.Sprintf("%d spread over %s", len(s.indices), s.Dataset.Fingerprint())
+	return s.choice + " " + s.Dataset.Fingerprint()
 }
 
 // SameClasses returns an error unless both datasets are labelled and their labels mean the same.
 func SameClasses(a, b Dataset) error {
 	for _, d := range []Dataset{a, b} {
-		if len(d.Classes()) == 0 {
-			return fmt.Errorf("a data set of %d images has no classes: use one that is sorted into class folders", d.Len())
+		if err := hasClasses(d); err != nil {
+			return err
 		}
 	}
 	if !slices.Equal(a.Classes(), b.Classes()) {
 		return fmt.Errorf("the data sets have different classes: %s and %s; use two splits of one set", list(a.Classes()), list(b.Classes()))
+	}
+	return nil
+}
+
+func hasClasses(d Dataset) error {
+	if len(d.Classes()) == 0 {
+		return fmt.Errorf("a data set of %d images has no classes: use one that is sorted into class folders", d.Len())
 	}
 	return nil
 }

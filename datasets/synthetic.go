@@ -122,10 +122,18 @@ func (d *synthetic) Fingerprint() string {
 	return fmt.Sprintf("synthetic %d n=%d size=%d seed=%d split=%s", syntheticVersion, d.N, d.Size, d.Seed, d.Split)
 }
 
-func (d *synthetic) Read(_ context.Context, i int, s *pipeline.Sample) error {
+// describe implements describer.
+func (d *synthetic) describe(i int, s *pipeline.Sample) error {
 	class := i % len(figures)
 	s.Label = int32(class)
 	s.Key = d.Split + "/" + figures[class].name + "/" + strconv.Itoa(i) + ".jpg"
+	return nil
+}
+
+func (d *synthetic) Read(_ context.Context, i int, s *pipeline.Sample) error {
+	if err := d.describe(i, s); err != nil {
+		return err
+	}
 	if d.cache == nil {
 		s.Bytes = d.make(i, d.room(s), s.Scratch(3*d.Size*d.Size))
 		return nil

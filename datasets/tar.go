@@ -129,8 +129,10 @@ func (d *tarball) Fingerprint() string { return d.fingerprint() }
 func (d *tarball) Close() error        { return d.f.Close() }
 
 func (d *tarball) Read(_ context.Context, i int, s *pipeline.Sample) error {
+	if err := d.describe(i, s); err != nil {
+		return err
+	}
 	e := &d.files[i]
-	s.Key, s.Label = e.name, d.labels[i]
 	if e.size > MaxImageBytes {
 		return tooLarge(e.name, e.size)
 	}

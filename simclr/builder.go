@@ -14,6 +14,7 @@ type Role int
 const (
 	Weight Role = iota // of a convolution or dense layer
 	Norm               // gamma or beta of batch normalisation
+	Bias               // of a dense layer
 )
 
 const (

@@ -115,12 +115,8 @@ func (c *Checkpoint) tensors(name string) (backends.Weights, error) {
 // save writes the checkpoint of a run into its directory, so that at any moment, whatever ends the process, the directory
 // holds the last complete checkpoint and links that lead to it.
 func (c *Checkpoint) save(run string, w backends.Weights) error {
-	for _, t := range w {
-		for _, v := range t.Data {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return fmt.Errorf("tensor %s is no longer finite: %w", t.Name, errDiverged)
-			}
-		}
+	if name, bad := notFinite(w); bad {
+		return fmt.Errorf("tensor %s is no longer finite: %w", name, errDiverged)
 	}
 	if err := c.put(run, w); err != nil {
 		err = fmt.Errorf("checkpoint of step %d: %w", c.Step, explainFull(err))
@@ -130,6 +126,18 @@ func (c *Checkpoint) save(run string, w backends.Weights) error {
 		return err
 	}
 	return nil
+}
+
+// notFinite returns the name of a tensor that has an infinite value or one that is no number.
+func notFinite(w backends.Weights) (string, bool) {
+	for _, t := range w {
+		for _, v := range t.Data {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return t.Name, true
+			}
+		}
+	}
+	return "", false
 }
 
 func (c *Checkpoint) put(run string, w backends.Weights) error {

@@ -14,8 +14,10 @@ type Config struct {
 	Optimizer Optimizer `json:"optimizer"`
 	// Epochs is the length of the schedule, which may end before: see Run.MaxSteps.
 	Epochs int `json:"epochs"`
-	// Seed decides the first weights.
+	// Seed decides the first weights, but those of Run.Init.
 	Seed uint64 `json:"seed"`
+	// InitSHA256 is that of the file of Run.Init, in hexadecimal. The default is "": all first weights are random.
+	InitSHA256 string `json:"init_sha256,omitempty"`
 	// Chunk is the number of images that the network takes at once; it divides the batch. The loss stays that of the batch: each
 	// image is compared with all others. Batch normalisation takes its statistics from the chunk, and running statistics move once
 	// a chunk, so weights depend on it. A step takes a third more computation. Memory grows with the chunk; of the batch it holds
@@ -77,10 +79,20 @@ func (c Config) diff(o Config) string {
 	note("optimizer", c.Optimizer.Name, o.Optimizer.Name)
 	note("learning rate", c.Optimizer.LearningRate, o.Optimizer.LearningRate)
 	note("momentum", c.Optimizer.Momentum, o.Optimizer.Momentum)
+	note("Nesterov", c.Optimizer.Nesterov, o.Optimizer.Nesterov)
 	note("weight decay", c.Optimizer.WeightDecay, o.Optimizer.WeightDecay)
 	note("warm-up", c.Optimizer.WarmupEpochs, o.Optimizer.WarmupEpochs)
 	note("epochs", c.Epochs, o.Epochs)
 	note("seed", c.Seed, o.Seed)
 	note("chunk", c.Chunk, o.Chunk)
+	note("first weights", origin(c.InitSHA256), origin(o.InitSHA256))
 	return strings.Join(diffs, ", ")
+}
+
+// origin names first weights by their digest.
+func origin(digest string) string {
+	if digest == "" {
+		return "random"
+	}
+	return fmt.Sprintf("sha256:%.12s", digest)
 }

@@ -39,7 +39,8 @@ func OpenEncoder(ctx context.Context, b backends.Backend, dir string) (*Encoder,
 	return e, nil
 }
 
-// UntrainedEncoder is the encoder as a run of the given Config begins: what a trained one is to be compared with.
+// UntrainedEncoder is the encoder with random weights, as a run of the given Config begins without Init: what a trained one is
+// to be compared with.
 func UntrainedEncoder(ctx context.Context, b backends.Backend, c Config) (*Encoder, error) {
 	return newEncoder(ctx, b, c, nil)
 }

@@ -20,7 +20,7 @@ type Record struct {
 
 	// Of a step.
 	Loss         *float32 `json:"loss,omitempty"`
-	Accuracy     *float32 `json:"accuracy,omitempty"` // contrastive accuracy
+	Accuracy     *float32 `json:"accuracy,omitempty"` // contrastive accuracy, or of Finetune the share with the right class
 	Spread       *float32 `json:"spread,omitempty"`   // see graph.Graph.Spread
 	LearningRate *float32 `json:"lr,omitempty"`
 	Images       float64  `json:"images_per_s,omitempty"`

@@ -17,7 +17,9 @@ type Optimizer struct {
 	LearningRate float64 `json:"learning_rate"`
 	// Momentum is usually 0.9.
 	Momentum float64 `json:"momentum"`
-	// WeightDecay pulls weights to zero, but neither gammas nor betas.
+	// Nesterov takes each step of sgd as if the momentum had moved the weights already (Sutskever et al. 2013, as PyTorch has it).
+	Nesterov bool `json:"nesterov,omitempty"`
+	// WeightDecay pulls weights to zero, but neither gammas, betas nor biases.
 	WeightDecay float64 `json:"weight_decay"`
 	// WarmupEpochs is how long the rate rises linearly from 0, 10 in the paper.
 	WarmupEpochs float64 `json:"warmup_epochs"`
@@ -37,6 +39,8 @@ func (o Optimizer) Validate() error {
 		return fmt.Errorf("learning rate %g: it must not be negative", o.LearningRate)
 	case !(o.Momentum >= 0 && o.Momentum < 1):
 		return fmt.Errorf("momentum %g: it must be at least 0 and below 1", o.Momentum)
+	case o.Nesterov && o.Name != "sgd":
+		return fmt.Errorf("momentum of Nesterov with %s: only sgd has it", o.Name)
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
 		return fmt.Errorf("weight decay %g: it must not be negative", o.WeightDecay)
 	case !(o.WarmupEpochs >= 0) || math.IsInf(o.WarmupEpochs, 0):
@@ -62,7 +66,7 @@ func (o Optimizer) updates(b *builder, gradients []graph.Gradient) []graph.Updat
 	for _, g := range gradients {
 		slot := b.g.Slot(momentumPrefix+g.Param.Name, g.Param.Shape...)
 		decay, trust := o.WeightDecay, float64(larsTrust)
-		if b.role(g.Param) == Norm {
+		if b.role(g.Param) != Weight {
 			decay, trust = 0, 0
 		}
 		var v, next *graph.Node
@@ -71,7 +75,11 @@ func (o Optimizer) updates(b *builder, gradients []graph.Gradient) []graph.Updat
 			next = b.g.Descend(g.Param, v, nil)
 		} else {
 			v = b.g.Velocity(slot, g.Param, g.Value, o.Momentum, decay)
-			next = b.g.Descend(g.Param, v, rate)
+			ahead := v
+			if o.Nesterov {
+				ahead = b.g.Velocity(v, g.Param, g.Value, o.Momentum, decay) // the gradient, and the momentum of the next step
+			}
+			next = b.g.Descend(g.Param, ahead, rate)
 		}
 		updates = append(updates,
 			graph.Update{Target: slot, Value: v},

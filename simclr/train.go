@@ -21,6 +21,9 @@ type Run struct {
 	Dir string
 	Config
 
+	// Init are the tensors of the given names that the run begins with instead of random ones; Config.InitSHA256 says which. See
+	// ReadPretrained. A run that goes on from a checkpoint does not need them. The default is nil: all are random.
+	Init backends.Weights
 	// Resume goes on from the latest checkpoint in Dir, or starts where there is none yet. The plan of the pipeline and the
 	// Config must be those of the checkpoint. The default is false: a directory that holds a run is refused.
 	Resume bool
@@ -103,6 +106,8 @@ func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline
 			return err
 		}
 		t.done, t.saved = last.Step, last.Step
+	} else if initial, err = r.begin(initial); err != nil {
+		return err
 	}
 	if err := program.Load(initial); err != nil {
 		return err

@@ -83,6 +83,12 @@ func simCLR(size int, strength float64, style Style, addBrightness bool) []pipel
 // CIFAR is SimCLR for images of 32 by 32 pixels: strength 0.5 and no blur (appendix B.9).
 func CIFAR() []pipeline.Stage { return SimCLR(32, PaperStrength(32)) }
 
+// Supervised is the chain that makes the view of a labelled image of size by size pixels for training: random resized crop and flip
+// (appendix B.5 of the paper). Put it behind Decode, without pipeline.Pair.
+func Supervised(size int) []pipeline.Stage {
+	return []pipeline.Stage{RandomResizedCrop{Size: size}, Flip{P: 0.5}}
+}
+
 // Eval is the chain for evaluation at size by size pixels: the central 0.875 of the image, resized; or, up to 64 pixels, the
 // whole image, resized if it has another size. Nothing in it is random. Put it behind Decode, without pipeline.Pair.
 func Eval(size int) []pipeline.Stage {

@@ -103,6 +103,7 @@ func TestPresets(t *testing.T) {
 		{"SimCLR(96, 0)", SimCLR(96, 0), []pipeline.Stage{RandomResizedCrop{Size: 96}, Flip{P: 0.5}, Grayscale{P: 0.2}, GaussianBlur{P: 0.5}}, 96},
 		{"SimCLR(64, 2.5)", SimCLR(64, 2.5), []pipeline.Stage{RandomResizedCrop{Size: 64}, Flip{P: 0.5},
 			ColorJitter{P: 0.8, Brightness: 2, Contrast: 2, Saturation: 2, Hue: 0.5}, Grayscale{P: 0.2}}, 64},
+		{"Supervised(224)", Supervised(224), []pipeline.Stage{RandomResizedCrop{Size: 224}, Flip{P: 0.5}}, 224},
 		{"Eval(224)", Eval(224), []pipeline.Stage{CenterCrop{Size: 224}}, 224},
 		{"Eval(32)", Eval(32), []pipeline.Stage{Resize{Size: 32}}, 32},
 	} {

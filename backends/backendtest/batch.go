@@ -16,6 +16,7 @@ import (
 type pixels struct {
 	rows, views, h, w, c int
 	data                 []byte
+	labels               []int32 // of the rows; nil: the record has none
 }
 
 // size is the number of bytes of a row.
@@ -24,7 +25,7 @@ func (p pixels) size() int { return p.views * p.h * p.w * p.c }
 // pairs returns rows of two views: each pair has a picture of its own, and the views differ from it by noise.
 func pairs(seed uint64, rows, h, w int) pixels {
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := pixels{rows, 2, h, w, 3, nil}
+	p := pixels{rows: rows, views: 2, h: h, w: w, c: 3}
 	for range rows {
 		picture := make([]byte, h*w*3)
 		for i := range picture {
@@ -46,9 +47,15 @@ func singles(seed uint64, rows, h, w int) pixels {
 	return p.slice(0, rows)
 }
 
-// slice returns rows from to to.
+// labelled returns the rows with the given labels.
+func (p pixels) labelled(labels ...int32) pixels {
+	p.labels = labels
+	return p
+}
+
+// slice returns rows from to to, without labels.
 func (p pixels) slice(from, to int) pixels {
-	p.rows, p.data = to-from, p.data[from*p.size():to*p.size()]
+	p.rows, p.data, p.labels = to-from, p.data[from*p.size():to*p.size()], nil
 	return p
 }
 
@@ -71,11 +78,11 @@ func (p pixels) record(t *testing.T) arrow.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRecord(t, "views", tensor, p.rows, p.data)
+	return newRecord(t, "views", tensor, p.rows, p.data, p.labels)
 }
 
-// newRecord makes a record of one column of fixed-size lists of bytes.
-func newRecord(t *testing.T, name string, column arrow.ExtensionType, rows int, data []byte) arrow.Record {
+// newRecord makes a record of one column of fixed-size lists of bytes, and of one of labels unless they are nil.
+func newRecord(t *testing.T, name string, column arrow.ExtensionType, rows int, data []byte, labels []int32) arrow.Record {
 	t.Helper()
 	allocator := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	lists := array.NewFixedSizeListBuilder(allocator, int32(len(data)/rows), arrow.PrimitiveTypes.Uint8)
@@ -88,7 +95,16 @@ func newRecord(t *testing.T, name string, column arrow.ExtensionType, rows int, 
 	defer storage.Release()
 	views := array.NewExtensionArrayWithStorage(column, storage)
 	defer views.Release()
-	rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: name, Type: column}}, nil), []arrow.Array{views}, int64(rows))
+	fields, columns := []arrow.Field{{Name: name, Type: column}}, []arrow.Array{views}
+	if labels != nil {
+		b := array.NewInt32Builder(allocator)
+		defer b.Release()
+		b.AppendValues(labels, nil)
+		classes := b.NewArray()
+		defer classes.Release()
+		fields, columns = append(fields, arrow.Field{Name: "label", Type: classes.DataType()}), append(columns, classes)
+	}
+	rec := array.NewRecord(arrow.NewSchema(fields, nil), columns, int64(rows))
 	t.Cleanup(func() {
 		rec.Release()
 		allocator.AssertSize(t, 0)

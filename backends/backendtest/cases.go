@@ -9,7 +9,7 @@ import (
 // operations returns the cases of testOperations, at least one for each operation of package graph.
 func operations() []operation {
 	var all []operation
-	for _, group := range [][]operation{leaves(), convolutions(), normalizations(), pools(), linear(), contrasts(), updates()} {
+	for _, group := range [][]operation{leaves(), convolutions(), normalizations(), pools(), linear(), contrasts(), labels(), updates()} {
 		all = append(all, group...)
 	}
 	return all

@@ -106,7 +106,7 @@ func testOperations(t *testing.T, s *suite) {
 			b := newBuilder(uint64(i))
 			results := o.build(b)
 			st := b.step(results...)
-			batch := pairs(uint64(i), 2, 2, 3)
+			batch := pairs(uint64(i), 2, 2, 3).labelled(stepLabels...)
 			got, want := program(t, s.backend, st, b.weights), oracle(t, st, b.weights)
 			step(t, got, batch, 0.25)
 			step(t, want, batch, 0.25)

@@ -222,7 +222,7 @@ func testEmbedEval(t *testing.T, s *suite) {
 		elsewhere := reversed.Data[(evalRows-1-i)*e.Dim:][:e.Dim]
 		near(t, fmt.Sprintf("features of image %d in another place", i), elsewhere, e.Data[i*e.Dim:][:e.Dim], s.tolerance)
 	}
-	views := pixels{evalRows / 2, 2, height, width, 3, all.data} // the same images, two to a row
+	views := pixels{rows: evalRows / 2, views: 2, h: height, w: width, c: 3, data: all.data} // the same images, two to a row
 	if got := embed(t, p, views, backends.Eval); !slices.EqualFunc(got.Data, e.Data, sameBits) {
 		t.Error("features of pairs differ from those of the same images one by one")
 	}
@@ -319,7 +319,7 @@ func testWrongBatch(t *testing.T, s *suite) {
 		{"larger images", pairs(1, batchSize, height+1, width).record(t)},
 		{"height and width exchanged", turned.record(t)},
 		{"one channel", grey.record(t)},
-		{"another column", newRecord(t, "images", tensor, batchSize, right.data)},
+		{"another column", newRecord(t, "images", tensor, batchSize, right.data, nil)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := save(t, p)

@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) backends.Backend, o Options) {
 		{"EvaluationOnly", testEvaluationOnly},
 		{"Slices", testSlices},
 		{"WrongBatch", testWrongBatch},
+		{"LabelledTraining", testLabelledTraining},
+		{"WrongLabels", testWrongLabels},
 		{"Cancelled", testCancelled},
 		{"Chunks", testChunks},
 		{"Close", testClose},

@@ -51,6 +51,11 @@ func (g *Graph) NTXentGrad(z *Node, temperature float64) *Node {
 	return g.add(OpNTXentGrad, Attr{Temperature: temperature}, z.Shape, z)
 }
 
+// CrossEntropyGrad is the gradient of CrossEntropy with respect to logits: (softmax(row) - 1 at the label) / N, row by row.
+func (g *Graph) CrossEntropyGrad(logits, labels *Node) *Node {
+	return g.add(OpCrossEntropyGrad, Attr{}, logits.Shape, logits, labels)
+}
+
 // Velocity is the momentum of plain SGD: momentum*v + grad + decay*p.
 func (g *Graph) Velocity(v, p, grad *Node, momentum, decay float64) *Node {
 	check(slices.Equal(v.Shape, p.Shape) && slices.Equal(p.Shape, grad.Shape), "Velocity of %v, %v, %v", v, p, grad)

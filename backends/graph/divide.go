@@ -6,11 +6,17 @@ import (
 	"slices"
 )
 
-// Differentiate appends the gradients of Loss to the graph, and sets Gradients, in the order of params, and ProjectGrad. A
-// parameter that the loss does not depend on has a nil Value.
+// Differentiate appends the gradients of Loss to the graph, and sets Gradients, in the order of params, and ProjectGrad where
+// there is a Project. A parameter that the loss does not depend on has a nil Value.
 func (s *Step) Differentiate(params []*Node) {
-	grads := s.Graph.Grad(s.Loss, append(slices.Clone(params), s.Project))
-	s.ProjectGrad = grads[len(params)]
+	wrt := slices.Clone(params)
+	if s.Project != nil {
+		wrt = append(wrt, s.Project)
+	}
+	grads := s.Graph.Grad(s.Loss, wrt)
+	if s.Project != nil {
+		s.ProjectGrad = grads[len(params)]
+	}
 	s.Gradients = nil
 	for i, p := range params {
 		s.Gradients = append(s.Gradients, Gradient{p, grads[i]})

@@ -10,6 +10,16 @@ func (g *Graph) Image(name string, rows, h, w int, mean, std [3]float64) *Node {
 	return n
 }
 
+// Labels are the classes of the views of an Image of as many rows, whole numbers from 0 below classes: those of record column
+// label, an int32 for each image, which all views of the image have. Only CrossEntropy, its gradient and LabelAccuracy read
+// them. A step whose loss does takes any number of views of an image, and refuses a batch with another label, such as -1.
+func (g *Graph) Labels(rows, classes int) *Node {
+	check(classes >= 2, "Labels of %d classes: there must be at least 2", classes)
+	n := g.add(OpLabels, Attr{Classes: classes}, []int{rows})
+	n.Name = "label"
+	return n
+}
+
 // Param is a trainable tensor.
 func (g *Graph) Param(name string, shape ...int) *Node { return g.named(OpParam, name, shape) }
 
@@ -134,6 +144,24 @@ func (g *Graph) PairAccuracy(z *Node) *Node {
 func (g *Graph) Spread(z *Node) *Node {
 	check(len(z.Shape) == 2, "Spread of %v", z)
 	return g.add(OpSpread, Attr{}, nil, z)
+}
+
+// CrossEntropy is the mean over the rows of logits [N, classes] of log(sum(exp(row))) - row[label], a scalar: that of the
+// softmax of the logits and the labels [N].
+func (g *Graph) CrossEntropy(logits, labels *Node) *Node {
+	checkLabelled("CrossEntropy", logits, labels)
+	return g.add(OpCrossEntropy, Attr{}, nil, logits, labels)
+}
+
+// LabelAccuracy is the share of rows of logits [N, classes] whose largest element, the first of equals, is that of the label.
+func (g *Graph) LabelAccuracy(logits, labels *Node) *Node {
+	checkLabelled("LabelAccuracy", logits, labels)
+	return g.add(OpLabelAccuracy, Attr{}, nil, logits, labels)
+}
+
+func checkLabelled(op string, logits, labels *Node) {
+	check(labels.Op == OpLabels && slices.Equal(logits.Shape, []int{labels.Shape[0], labels.Attr.Classes}),
+		"%s of %v and %v: want logits [rows, classes] and the Labels of the rows", op, logits, labels)
 }
 
 // Add is a + b, of equal shapes.

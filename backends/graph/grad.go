@@ -55,7 +55,8 @@ func (t *tape) accumulate(x *Node, contribution func() *Node) {
 
 // losses has one row for each loss: its gradient with respect to its first operand.
 var losses = map[Op]func(g *Graph, loss *Node) *Node{
-	OpNTXent: func(g *Graph, loss *Node) *Node { return g.NTXentGrad(loss.In[0], loss.Attr.Temperature) },
+	OpNTXent:       func(g *Graph, loss *Node) *Node { return g.NTXentGrad(loss.In[0], loss.Attr.Temperature) },
+	OpCrossEntropy: func(g *Graph, loss *Node) *Node { return g.CrossEntropyGrad(loss.In[0], loss.In[1]) },
 }
 
 // rules has one row for each operation that a loss may depend on: given node n and the gradient dy of its result, accumulate

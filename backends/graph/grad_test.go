@@ -109,6 +109,17 @@ func TestGrad(t *testing.T) {
 	}
 }
 
+// TestGradOfCrossEntropy is TestGrad for the loss of labels, which are no vectors to be compared.
+func TestGradOfCrossEntropy(t *testing.T) {
+	n := newNetwork()
+	labels := n.Labels(6, 4)
+	n.values[labels] = []float64{3, 0, 1, 1, 2, 0}
+	loss := n.CrossEntropy(n.AddBias(n.MatMul(n.param(6, 3), n.param(3, 4), false, false), n.param(4)), labels)
+	for i, grad := range n.Grad(loss, n.params) {
+		compareWithSlope(t, n, loss, n.params[i], grad)
+	}
+}
+
 func compareWithSlope(t *testing.T, n *network, loss, param, grad *graph.Node) {
 	t.Helper()
 	if grad == nil || !slices.Equal(grad.Shape, param.Shape) {

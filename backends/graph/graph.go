@@ -32,6 +32,7 @@ type Attr struct {
 	Trust               float64    // LARSVelocity: trust coefficient
 	Temperature         float64    // NTXent and its gradient
 	Mean, Std           [3]float64 // Image
+	Classes             int        // Labels
 }
 
 // Size is the number of elements of a tensor of the node's shape.

@@ -32,6 +32,10 @@ func TestShapes(t *testing.T) {
 		{"MatMul", func(g *graph.Graph) *graph.Node { return g.MatMul(leaf(g, 4, 2), leaf(g, 5, 4), true, true) }, []int{2, 5}},
 		{"SumRows", func(g *graph.Graph) *graph.Node { return g.SumRows(leaf(g, 4, 2)) }, []int{2}},
 		{"NTXent", func(g *graph.Graph) *graph.Node { return g.NTXent(leaf(g, 4, 2), 1) }, nil},
+		{"Labels", func(g *graph.Graph) *graph.Node { return g.Labels(4, 2) }, []int{4}},
+		{"CrossEntropy", func(g *graph.Graph) *graph.Node { return g.CrossEntropy(leaf(g, 4, 2), g.Labels(4, 2)) }, nil},
+		{"CrossEntropyGrad", func(g *graph.Graph) *graph.Node { return g.CrossEntropyGrad(leaf(g, 4, 2), g.Labels(4, 2)) }, []int{4, 2}},
+		{"LabelAccuracy", func(g *graph.Graph) *graph.Node { return g.LabelAccuracy(leaf(g, 4, 2), g.Labels(4, 2)) }, nil},
 		{"Row", func(g *graph.Graph) *graph.Node { return g.Row(leaf(g, 4, 2), 3) }, []int{2}},
 		{"Stack", func(g *graph.Graph) *graph.Node { return g.Stack(leaf(g, 3), leaf(g, 3)) }, []int{2, 3}},
 	} {
@@ -72,6 +76,10 @@ func TestConstructorsRefuse(t *testing.T) {
 		{"NTXent of one pair", func(g *graph.Graph) { g.NTXent(leaf(g, 2, 3), 1) }},
 		{"NTXent of an odd number of rows", func(g *graph.Graph) { g.NTXent(leaf(g, 5, 3), 1) }},
 		{"NTXent at temperature 0", func(g *graph.Graph) { g.NTXent(leaf(g, 4, 3), 0) }},
+		{"Labels of one class", func(g *graph.Graph) { g.Labels(4, 1) }},
+		{"CrossEntropy of other rows", func(g *graph.Graph) { g.CrossEntropy(leaf(g, 4, 2), g.Labels(3, 2)) }},
+		{"CrossEntropy of more logits than classes", func(g *graph.Graph) { g.CrossEntropy(leaf(g, 4, 3), g.Labels(4, 2)) }},
+		{"LabelAccuracy with what are no labels", func(g *graph.Graph) { g.LabelAccuracy(leaf(g, 4, 2), leaf(g, 4)) }},
 		{"Add of other shapes", func(g *graph.Graph) { g.Add(leaf(g, 4, 2), leaf(g, 2, 4)) }},
 		{"Row that is not there", func(g *graph.Graph) { g.Row(leaf(g, 2, 3), 2) }},
 		{"Row before the first", func(g *graph.Graph) { g.Row(leaf(g, 2, 3), -1) }},
@@ -120,6 +128,30 @@ func TestStep(t *testing.T) {
 	}
 	if got, err := train.ImageOf(w); err == nil {
 		t.Errorf("the image of a parameter is %v", got)
+	}
+}
+
+// TestStepWithLabels: a loss that compares no projections has no spread.
+func TestStepWithLabels(t *testing.T) {
+	var g graph.Graph
+	image := g.Image("views", 4, 2, 2, [3]float64{}, [3]float64{1, 1, 1})
+	labels, w := g.Labels(4, 2), g.Param("w", 3, 2)
+	logits := g.MatMul(g.AvgPool(image), w, false, false)
+	s := &graph.Step{
+		Graph: &g, Loss: g.CrossEntropy(logits, labels), Accuracy: g.LabelAccuracy(logits, labels),
+		Updates: []graph.Update{{Target: w, Value: g.Scale(w, 2)}},
+	}
+	if got := s.Outputs(); !slices.Equal(got, []*graph.Node{s.Loss, s.Accuracy, s.Updates[0].Value}) {
+		t.Errorf("outputs are %v", got)
+	}
+	if got := s.Tensors(); !slices.Equal(got, []*graph.Node{w}) {
+		t.Errorf("tensors are %v, want w", got)
+	}
+	if got := s.LabelsOf(s.Loss); got != labels {
+		t.Errorf("the labels of the loss are %v", got)
+	}
+	if got := s.LabelsOf(logits); got != nil {
+		t.Errorf("the labels of the logits are %v", got)
 	}
 }
 

@@ -5,11 +5,12 @@ type Op string
 
 // The operations. Backends implement all of them.
 const (
-	OpImage Op = "Image" // Graph.Image
-	OpParam Op = "Param" // Graph.Param
-	OpState Op = "State" // Graph.State
-	OpSlot  Op = "Slot"  // Graph.Slot
-	OpRate  Op = "Rate"  // Graph.Rate
+	OpImage  Op = "Image"  // Graph.Image
+	OpLabels Op = "Labels" // Graph.Labels
+	OpParam  Op = "Param"  // Graph.Param
+	OpState  Op = "State"  // Graph.State
+	OpSlot   Op = "Slot"   // Graph.Slot
+	OpRate   Op = "Rate"   // Graph.Rate
 
 	OpConv           Op = "Conv"
 	OpConvGradInput  Op = "ConvGradInput"
@@ -37,6 +38,10 @@ const (
 	OpNTXentGrad      Op = "NTXentGrad"
 	OpPairAccuracy    Op = "PairAccuracy"
 	OpSpread          Op = "Spread"
+
+	OpCrossEntropy     Op = "CrossEntropy"
+	OpCrossEntropyGrad Op = "CrossEntropyGrad"
+	OpLabelAccuracy    Op = "LabelAccuracy"
 
 	OpAdd   Op = "Add"
 	OpScale Op = "Scale"

@@ -6,11 +6,12 @@ import "fmt"
 type Step struct {
 	Graph *Graph
 
-	// Training; all nil for a step that is only evaluated. The Image that they reach has two rows for each image of a batch.
+	// Training; all nil for a step that is only evaluated. The Image that they reach has two rows for each image of a batch, or
+	// as many as the batch has views where the loss depends on Labels. Such a step has neither Spread nor Project.
 	Loss     *Node    // scalar
-	Accuracy *Node    // scalar: contrastive accuracy
-	Spread   *Node    // scalar: see Graph.Spread
-	Project  *Node    // [rows, F] unit vectors that the loss compares, from the statistics of the batch itself
+	Accuracy *Node    // scalar: contrastive accuracy, or with Labels the share of views with the right class
+	Spread   *Node    // scalar: see Graph.Spread; may be nil
+	Project  *Node    // [rows, F] unit vectors that the loss compares, from the statistics of the batch itself; may be nil
 	Updates  []Update // what the step changes, all computed from the values before it
 
 	// What Updates go by, for backends that add up gradients over several batches; see Differentiate and Divide. May be nil.
@@ -28,12 +29,16 @@ type Update struct{ Target, Value *Node }
 // A Gradient is that of Loss with respect to a parameter.
 type Gradient struct{ Param, Value *Node }
 
-// Outputs returns the nodes that a training step yields: the metrics and then the updates' values.
+// Outputs returns the nodes that a training step yields: the metrics (loss, accuracy and, where there is one, spread) and then
+// the updates' values.
 func (s *Step) Outputs() []*Node {
 	if s.Loss == nil {
 		return nil
 	}
-	out := []*Node{s.Loss, s.Accuracy, s.Spread}
+	out := []*Node{s.Loss, s.Accuracy}
+	if s.Spread != nil {
+		out = append(out, s.Spread)
+	}
 	for _, u := range s.Updates {
 		out = append(out, u.Value)
 	}
@@ -59,6 +64,16 @@ func (s *Step) Tensors() []*Node {
 		}
 	}
 	return tensors
+}
+
+// LabelsOf returns the Labels that the given node depends on, or nil.
+func (s *Step) LabelsOf(n *Node) *Node {
+	for _, m := range s.Graph.Reach(n) {
+		if m.Op == OpLabels {
+			return m
+		}
+	}
+	return nil
 }
 
 // ImageOf returns the Image that the given node depends on.

@@ -76,11 +76,11 @@ func newSums(ctx context.Context, p *program) (_ *sums, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lowerFrom(p.step.Graph, part.given, part.outputs, false, standard)
+		m, err := lowerFrom(p.step.Graph, part.given, part.outputs, false, p.backend.own)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, p.threads); err != nil {
+		if *part.session, err = newSession(m, p.backend); err != nil {
 			return nil, err
 		}
 	}
@@ -133,7 +133,7 @@ func (p *program) backward(ctx context.Context, batch arrow.Record, dEmbedding [
 	if want := len(s.dEmbedding.data); len(dEmbedding) != want {
 		return fmt.Errorf("dEmbedding has %d numbers, want %d: %v", len(dEmbedding), want, p.step.Project.Shape)
 	}
-	v, err := newViews(s.backward.model.image, batch, backends.Train)
+	v, err := newViews(s.backward.model, batch, backends.Train)
 	if err != nil {
 		return err
 	}

@@ -38,13 +38,21 @@ func (b *builder) op(op string, in []value, attributes ...attribute) value {
 
 // multi appends an operator with several outputs.
 func (b *builder) multi(op string, outputs int, in []value, attributes ...attribute) []value {
-	o := operation{op: op, attributes: attributes}
+	return b.append(operation{op: op, attributes: attributes}, outputs, in)
+}
+
+// own appends an operator of goclr.
+func (b *builder) own(op string, outputs int, in []value, attributes ...attribute) []value {
+	return b.append(operation{domain: domain, op: op, attributes: attributes}, outputs, in)
+}
+
+func (b *builder) append(o operation, outputs int, in []value) []value {
 	for _, v := range in {
 		o.inputs = append(o.inputs, string(v))
 	}
 	out := make([]value, outputs)
 	for i := range out {
-		out[i] = b.fresh(op)
+		out[i] = b.fresh(o.op)
 		o.outputs = append(o.outputs, string(out[i]))
 	}
 	b.operations = append(b.operations, o)
@@ -122,9 +130,14 @@ func (b *builder) matMul(x, y value, transX, transY bool) value {
 	return b.op("Gemm", []value{x, y}, attributes...)
 }
 
-// encode returns the model with the given inputs and outputs, without the operations and constants that no output
-// needs: a lowering may append what only some models use.
+// encode returns the model with the given inputs and outputs.
 func (b *builder) encode(inputs, outputs []port) []byte {
+	operations, constants := b.needed(outputs)
+	return encodeModel(operations, constants, inputs, outputs)
+}
+
+// needed returns the operations and constants that some output needs: a lowering may append what only some models use.
+func (b *builder) needed(outputs []port) ([]operation, []constant) {
 	needed := map[string]bool{}
 	for _, p := range outputs {
 		needed[p.name] = true
@@ -141,6 +154,5 @@ func (b *builder) encode(inputs, outputs []port) []byte {
 	}
 	slices.Reverse(operations)
 	constants := slices.Clone(b.constants)
-	constants = slices.DeleteFunc(constants, func(c constant) bool { return !needed[c.name] })
-	return encodeModel(operations, constants, inputs, outputs)
+	return operations, slices.DeleteFunc(constants, func(c constant) bool { return !needed[c.name] })
 }

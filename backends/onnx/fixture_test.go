@@ -18,7 +18,13 @@ import (
 // openTest opens the backend with two threads. It skips the test where there is no library at all.
 func openTest(t testing.TB) backends.Backend {
 	t.Helper()
-	b, err := backends.Open(t.Context(), "onnx", backends.Options{Threads: 2})
+	return openWith(t, backends.Options{Threads: 2})
+}
+
+// openWith opens the backend with options. It skips the test where there is no library at all.
+func openWith(t testing.TB, o backends.Options) backends.Backend {
+	t.Helper()
+	b, err := backends.Open(t.Context(), "onnx", o)
 	if errors.Is(err, ErrNoLibrary) {
 		t.Skip(err)
 	}

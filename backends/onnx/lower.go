@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -12,9 +13,22 @@ type lowering func(l *lowerer, n *graph.Node, in []value) value
 // A lowerer turns nodes of a graph into operators.
 type lowerer struct {
 	*builder
-	values  map[*graph.Node]value
+	values  map[*graph.Node]value    // as row-major tensors
+	blocks  map[*graph.Node]value    // as blocked ones, see blocked.go
 	rows    map[*graph.Node][2]value // of nodes [2, C]: their rows, which are mostly used one by one
 	derived map[derivation]value
+	users   map[*graph.Node][]*graph.Node
+}
+
+func newLowerer() *lowerer {
+	return &lowerer{
+		builder: newBuilder(),
+		values:  map[*graph.Node]value{},
+		blocks:  map[*graph.Node]value{},
+		rows:    map[*graph.Node][2]value{},
+		derived: map[derivation]value{},
+		users:   map[*graph.Node][]*graph.Node{},
+	}
 }
 
 // A derivation is a value that several operations of one node need.
@@ -30,6 +44,16 @@ func (l *lowerer) derive(what string, node, other *graph.Node, compute func() va
 	if !ok {
 		v = compute()
 		l.derived[key] = v
+	}
+	return v
+}
+
+// value is a node as a row-major tensor.
+func (l *lowerer) value(n *graph.Node) value {
+	v, ok := l.values[n]
+	if !ok {
+		v = l.unblock(n)
+		l.values[n] = v
 	}
 	return v
 }
@@ -63,6 +87,10 @@ var standard = map[graph.Op]lowering{
 	graph.OpPairAccuracy:    lowerPairAccuracy,
 	graph.OpSpread:          lowerSpread,
 
+	graph.OpCrossEntropy:     lowerCrossEntropy,
+	graph.OpCrossEntropyGrad: lowerCrossEntropyGrad,
+	graph.OpLabelAccuracy:    lowerLabelAccuracy,
+
 	graph.OpAdd:   lowerAdd,
 	graph.OpScale: lowerScale,
 	graph.OpLerp:  lowerLerp,
@@ -78,6 +106,7 @@ var standard = map[graph.Op]lowering{
 type model struct {
 	encoded []byte
 	image   *graph.Node   // the views; nil if the model needs none
+	labels  *graph.Node   // nil if the model needs none
 	given   []*graph.Node // results of operations that it takes instead of computing them
 	rate    *graph.Node   // nil if the model needs none
 	tensors []*graph.Node // Param, State and Slot nodes
@@ -91,9 +120,10 @@ func givenName(i int) string         { return fmt.Sprintf("given:%d", i) }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
 // lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
-// evaluation, where each row of the result depends on its own image only.
-func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph.Op]lowering) (*model, error) {
-	m, err := lowerFrom(g, nil, outputs, freeRows, table)
+// evaluation, where each row of the result depends on its own image only. With own operators, the model can only run where
+// those are registered.
+func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, error) {
+	m, err := lowerFrom(g, nil, outputs, freeRows, own)
 	if err == nil && m.image == nil {
 		return nil, fmt.Errorf("%v depends on no image", outputs[0])
 	}
@@ -101,13 +131,8 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, table map[graph
 }
 
 // lowerFrom is lower where the values of some nodes are given, and the model need not take an image.
-func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, table map[graph.Op]lowering) (*model, error) {
-	l := &lowerer{
-		builder: newBuilder(),
-		values:  map[*graph.Node]value{},
-		rows:    map[*graph.Node][2]value{},
-		derived: map[derivation]value{},
-	}
+func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows, own bool) (*model, error) {
+	l := newLowerer()
 	m := &model{outputs: outputs, given: given}
 	var in, out []port
 	names := map[string]bool{}
@@ -115,10 +140,13 @@ func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, tabl
 		in = append(in, port{givenName(i), float32Type, tensorShape(n)})
 		l.values[n] = value(givenName(i))
 	}
-	for _, n := range g.ReachFrom(given, outputs...) {
-		if _, known := l.values[n]; known {
-			continue
+	nodes := slices.DeleteFunc(g.ReachFrom(given, outputs...), func(n *graph.Node) bool { return slices.Contains(given, n) })
+	for _, n := range nodes {
+		for _, operand := range n.In {
+			l.users[operand] = append(l.users[operand], n)
 		}
+	}
+	for _, n := range nodes {
 		switch n.Op {
 		case graph.OpImage:
 			if m.image != nil {
@@ -134,6 +162,13 @@ func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, tabl
 			}
 			in = append(in, port{inputName(n), uint8Type, shape})
 			l.values[n] = l.image(n, value(inputName(n)))
+		case graph.OpLabels:
+			if m.labels != nil {
+				return nil, fmt.Errorf("%v: the step has other labels, %v, and a model takes one vector of them", n, m.labels)
+			}
+			m.labels = n
+			in = append(in, port{inputName(n), int64Type, n.Shape})
+			l.values[n] = value(inputName(n))
 		case graph.OpRate:
 			if m.rate == nil {
 				m.rate = n
@@ -149,11 +184,12 @@ func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, tabl
 			in = append(in, port{inputName(n), float32Type, tensorShape(n)})
 			l.values[n] = value(inputName(n))
 		default:
-			rule, ok := table[n.Op]
-			if !ok {
-				return nil, fmt.Errorf("%v is no operation that this backend knows", n)
+			if own && l.blocked(n) {
+				continue
 			}
-			l.values[n] = rule(l, n, l.operands(n))
+			if err := l.apply(standard, n); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for i, n := range outputs {
@@ -162,17 +198,27 @@ func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, tabl
 			shape = append([]int{anyRows}, shape[1:]...)
 		}
 		out = append(out, port{outputName(i), float32Type, shape})
-		l.name(l.values[n], outputName(i))
+		l.name(l.value(n), outputName(i))
 	}
 	m.encoded = l.encode(in, out)
 	return m, nil
+}
+
+// apply computes n by its rule in the table.
+func (l *lowerer) apply(table map[graph.Op]lowering, n *graph.Node) error {
+	rule, ok := table[n.Op]
+	if !ok {
+		return fmt.Errorf("%v is no operation that this backend knows", n)
+	}
+	l.values[n] = rule(l, n, l.operands(n))
+	return nil
 }
 
 func (l *lowerer) operands(n *graph.Node) []value {
 	in := make([]value, len(n.In))
 	for i, operand := range n.In {
 		if operand != nil {
-			in[i] = l.values[operand]
+			in[i] = l.value(operand)
 		}
 	}
 	return in

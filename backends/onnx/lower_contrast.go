@@ -10,7 +10,7 @@ import (
 // rowLengths is max(length, eps) of each row of x, shape [N, 1].
 func (l *lowerer) rowLengths(x *graph.Node, eps float64) value {
 	return l.derive("length", x, nil, func() value {
-		length := l.reduce("ReduceL2", l.values[x], true, 1)
+		length := l.reduce("ReduceL2", l.value(x), true, 1)
 		return l.op("Max", []value{length, l.number(eps)})
 	})
 }
@@ -31,7 +31,7 @@ const never = -1e30
 // similarities is z times its transpose, with never on the diagonal.
 func (l *lowerer) similarities(z *graph.Node) value {
 	return l.derive("similarities", z, nil, func() value {
-		s := l.matMul(l.values[z], l.values[z], false, true)
+		s := l.matMul(l.value(z), l.value(z), false, true)
 		return l.add(s, l.scale(l.op("EyeLike", []value{s}), never))
 	})
 }

@@ -48,19 +48,19 @@ func (l *lowerer) affine(v, scale, offset value, x *graph.Node) value {
 // centered is x minus the mean of each channel.
 func (l *lowerer) centered(x *graph.Node) value {
 	return l.derive("centered", x, nil, func() value {
-		return l.sub(l.values[x], l.perChannel(l.mean(x), x))
+		return l.sub(l.value(x), l.perChannel(l.mean(x), x))
 	})
 }
 
 // mean is the mean of each channel of x.
 func (l *lowerer) mean(x *graph.Node) value {
-	return l.derive("mean", x, nil, func() value { return l.channelMean(l.values[x], x) })
+	return l.derive("mean", x, nil, func() value { return l.channelMean(l.value(x), x) })
 }
 
 // covariance is the mean over each channel of centred x times dy.
 func (l *lowerer) covariance(x, dy *graph.Node) value {
 	return l.derive("covariance", x, dy, func() value {
-		return l.channelMean(l.mul(l.centered(x), l.values[dy]), x)
+		return l.channelMean(l.mul(l.centered(x), l.value(dy)), x)
 	})
 }
 
@@ -92,9 +92,12 @@ func lowerNormalize(l *lowerer, n *graph.Node, in []value) value {
 	gamma, beta, add := in[2], in[3], in[4]
 	scale := l.mul(gamma, l.inverseDeviation(l.row(moments, 1), n.Attr.Eps))
 	var y value
-	if moments.Op == graph.OpMoments && moments.In[0] == x {
+	switch {
+	case moments.Op == graph.OpMoments && moments.In[0] == x:
 		y = l.affine(l.centered(x), scale, beta, x)
-	} else {
+	case moments.Op == graph.OpStack && len(x.Shape) == 4:
+		y = l.batchNorm(in[0], gamma, beta, l.row(moments, 0), l.row(moments, 1), n)
+	default:
 		offset := l.mul(l.op("Neg", []value{l.row(moments, 0)}), scale)
 		if beta != "" {
 			offset = l.add(offset, beta)
@@ -108,6 +111,15 @@ func lowerNormalize(l *lowerer, n *graph.Node, in []value) value {
 		y = l.op("Relu", []value{y})
 	}
 	return y
+}
+
+// batchNorm is the operator of that name, which runtimes fuse with the convolution before it where statistics are constant; n
+// is [N, C, H, W], "" is no beta.
+func (l *lowerer) batchNorm(x, gamma, beta, mean, variance value, n *graph.Node) value {
+	if beta == "" {
+		beta = l.floats([]int{n.Shape[1]}, 0)
+	}
+	return l.op("BatchNormalization", []value{x, gamma, beta, mean, variance}, floatAttr("epsilon", n.Attr.Eps))
 }
 
 func lowerNormalizeGradInput(l *lowerer, n *graph.Node, in []value) value {
@@ -140,7 +152,7 @@ func (l *lowerer) row(n *graph.Node, i int) value {
 	if rows, ok := l.rows[n]; ok {
 		return rows[i]
 	}
-	return l.op("Gather", []value{l.values[n], l.index(i)}, intAttr("axis", 0))
+	return l.op("Gather", []value{l.value(n), l.index(i)}, intAttr("axis", 0))
 }
 
 func lowerStack(l *lowerer, n *graph.Node, in []value) value { return l.stack(n, in[0], in[1]) }

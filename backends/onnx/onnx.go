@@ -17,6 +17,7 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
+	"github.com/goclr/goclr/backends/internal/kernel"
 )
 
 func init() { backends.Register("onnx", open) }
@@ -26,6 +27,8 @@ var devices = []string{"cpu"}
 
 type backend struct {
 	library string
+	own     bool         // compute by goclr's operators
+	level   kernel.Level // of those
 	info    backends.Info
 	closed  atomic.Bool
 }
@@ -54,13 +57,29 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := hold(library); err != nil {
 		return nil, err
 	}
-	return &backend{library: library, info: backends.Info{
+	b := &backend{library: library, level: kernel.Fastest(), info: backends.Info{
 		Backend: "onnx",
 		Device:  "cpu",
 		Library: fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),
 		CPU:     cpuName(),
 		Threads: o.Threads,
-	}}, nil
+	}}
+	if o.StandardOperators {
+		return b, nil
+	}
+	b.own = true
+	if err := b.selfTest(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, errors.Join(ctx.Err(), b.Close())
+		}
+		b.own = false
+		if o.Warn != nil {
+			o.Warn(fmt.Sprintf("goclr's operators do not compute what those of ONNX do on this machine, which are slower and are used instead: %v", err))
+		}
+		return b, nil
+	}
+	b.info.Library += fmt.Sprintf(" with goclr's operators for %v", b.level)
+	return b, nil
 }
 
 // fileDigest is the SHA-256 of a file: one version of the library has several builds, whose results differ in the last bits.
@@ -104,7 +123,7 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 	if b.closed.Load() {
 		return nil, errors.New("compile: the backend is closed")
 	}
-	p, err := compile(ctx, s, b.library, b.info.Threads)
+	p, err := compile(ctx, s, b)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}

@@ -11,10 +11,40 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/backendtest"
+	"github.com/goclr/goclr/backends/internal/kernel"
 )
 
+// TestConformance runs the suite with goclr's operators for each set of instructions that this CPU has, and with the standard
+// operators.
 func TestConformance(t *testing.T) {
-	backendtest.Run(t, func(t *testing.T) backends.Backend { return openTest(t) }, backendtest.Options{})
+	for _, level := range kernel.Levels() {
+		t.Run(level.String(), func(t *testing.T) {
+			backendtest.Run(t, func(t *testing.T) backends.Backend {
+				b := openTest(t)
+				b.(*backend).level = level
+				return b
+			}, backendtest.Options{})
+		})
+	}
+	t.Run("standard operators", func(t *testing.T) {
+		backendtest.Run(t, func(t *testing.T) backends.Backend {
+			return openWith(t, backends.Options{Threads: 2, StandardOperators: true})
+		}, backendtest.Options{})
+	})
+}
+
+// TestOwnOperatorsAreInUse would notice if the self-test failed and the standard operators did all the work.
+func TestOwnOperatorsAreInUse(t *testing.T) {
+	b := openWith(t, backends.Options{Warn: func(message string) { t.Error(message) }})
+	defer closeTest(t, b)
+	if want := "goclr's operators for " + kernel.Fastest().String(); !strings.Contains(b.Info().Library, want) {
+		t.Errorf("the library is %q, want %q in it", b.Info().Library, want)
+	}
+	s := openWith(t, backends.Options{StandardOperators: true})
+	defer closeTest(t, s)
+	if strings.Contains(s.Info().Library, "goclr") {
+		t.Errorf("with standard operators the library is %q", s.Info().Library)
+	}
 }
 
 func TestOpenErrors(t *testing.T) {

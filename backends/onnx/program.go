@@ -20,17 +20,17 @@ type program struct {
 	eval    *session // Features
 	project *session // Project
 	rate    *tensor
-	metrics [3]*tensor
-	threads int
+	metrics [3]*tensor // loss, accuracy and spread, which stays 0 where the step has none
+	backend *backend
 	sums    *sums // what Backward needs; nil until it is called
 	closed  bool
 }
 
-func compile(ctx context.Context, s *graph.Step, library string, threads int) (_ *program, err error) {
-	if err := hold(library); err != nil {
+func compile(ctx context.Context, s *graph.Step, b *backend) (_ *program, err error) {
+	if err := hold(b.library); err != nil {
 		return nil, err
 	}
-	p := &program{step: s, threads: threads}
+	p := &program{step: s, backend: b}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -54,11 +54,11 @@ func compile(ctx context.Context, s *graph.Step, library string, threads int) (_
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, standard)
+		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, b.own)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, threads); err != nil {
+		if *part.session, err = newSession(m, b); err != nil {
 			return nil, err
 		}
 	}
@@ -94,13 +94,16 @@ func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32)
 	if p.train == nil {
 		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
 	}
-	v, err := newViews(p.train.model.image, batch, backends.Train)
+	v, err := newViews(p.train.model, batch, backends.Train)
 	if err != nil {
 		return backends.Metrics{}, err
 	}
 	defer v.release()
 	p.rate.data[0] = lr
-	out := []ort.Value{p.metrics[0].value, p.metrics[1].value, p.metrics[2].value}
+	var out []ort.Value
+	for i := range len(p.train.model.outputs) - len(p.step.Updates) {
+		out = append(out, p.metrics[i].value)
+	}
 	for _, u := range p.step.Updates {
 		out = append(out, p.state.next(u.Target).value)
 	}
@@ -135,7 +138,7 @@ func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode
 	case s == nil:
 		return backends.Embeddings{}, errors.New("the step has no such output: it needs Features for mode Eval, Project for mode Train")
 	}
-	v, err := newViews(s.model.image, batch, m)
+	v, err := newViews(s.model, batch, m)
 	if err != nil {
 		return backends.Embeddings{}, err
 	}
@@ -155,6 +158,9 @@ func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode
 // call runs a session on views and the current tensors.
 func (p *program) call(ctx context.Context, s *session, v *views, out []ort.Value) error {
 	in := []ort.Value{v.value}
+	if v.labels != nil {
+		in = append(in, v.labels)
+	}
 	if s.model.rate != nil {
 		in = append(in, p.rate.value)
 	}

@@ -155,6 +155,13 @@ func TestCompileErrors(t *testing.T) {
 			mean := g.State("mean", 3, 3)
 			return []graph.Update{{Target: mean, Value: g.AvgPool(x)}}
 		},
+		"two vectors of labels": func(g *graph.Graph, _, _ *graph.Node) []graph.Update {
+			first, second := g.State("first"), g.State("second")
+			return []graph.Update{
+				{Target: first, Value: g.CrossEntropy(g.State("x", 4, 3), g.Labels(4, 3))},
+				{Target: second, Value: g.CrossEntropy(g.State("y", 4, 2), g.Labels(4, 2))},
+			}
+		},
 		"another column": func(g *graph.Graph, w, _ *graph.Node) []graph.Update {
 			for _, n := range g.Nodes {
 				if n.Op == graph.OpImage {
@@ -236,7 +243,7 @@ func TestViewsAreNotCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := newViews(n, record, backends.Train)
+	v, err := newViews(&model{image: n}, record, backends.Train)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package onnx
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -14,6 +15,7 @@ import (
 const (
 	irVersion    = 8
 	opsetVersion = 18
+	producer     = "goclr"
 )
 
 // An elementType is a value of TensorProto.DataType.
@@ -27,10 +29,11 @@ const (
 
 // The values of AttributeProto.AttributeType.
 const (
-	attributeFloat = 1
-	attributeInt   = 2
-	attributeStr   = 3
-	attributeInts  = 7
+	attributeFloat  = 1
+	attributeInt    = 2
+	attributeStr    = 3
+	attributeFloats = 6
+	attributeInts   = 7
 )
 
 // A message is an encoded protobuf message.
@@ -75,10 +78,18 @@ func intsAttr(name string, v ...int) attribute {
 	return attribute(m.int(20, attributeInts))
 }
 
-// An operation is a NodeProto: an operator of the default domain applied to named values. An optional input left out is
-// "".
+func floatsAttr(name string, v ...float64) attribute {
+	m := message{}.str(1, name)
+	for _, f := range v {
+		m = m.float(7, float32(f))
+	}
+	return attribute(m.int(20, attributeFloats))
+}
+
+// An operation is a NodeProto: an operator applied to named values. The default domain is "". An optional input left out is
+// "" too.
 type operation struct {
-	op              string
+	domain, op      string
 	inputs, outputs []string
 	attributes      []attribute
 }
@@ -95,6 +106,9 @@ func (o operation) message() message {
 	for _, a := range o.attributes {
 		m = m.bytes(5, a)
 	}
+	if o.domain != "" {
+		m = m.str(7, o.domain)
+	}
 	return m
 }
 
@@ -106,12 +120,15 @@ type constant struct {
 	raw     []byte
 }
 
-func (c constant) message() message {
+func (c constant) message() message { return c.header().bytes(9, c.raw) }
+
+// header is all of the message but the data.
+func (c constant) header() message {
 	var m message
 	for _, d := range c.shape {
 		m = m.int(1, int64(d))
 	}
-	return m.int(2, int64(c.element)).str(8, c.name).bytes(9, c.raw)
+	return m.int(2, int64(c.element)).str(8, c.name)
 }
 
 func rawInts(v []int) []byte {
@@ -154,11 +171,24 @@ func (p port) message() message {
 
 // encodeModel is the ModelProto with the given graph.
 func encodeModel(operations []operation, constants []constant, inputs, outputs []port) []byte {
+	g := encodeGraph("step", operations, constants, inputs, outputs)
+	m := message{}.int(1, irVersion).str(2, producer).bytes(7, g).bytes(8, opset("", opsetVersion))
+	if slices.ContainsFunc(operations, func(o operation) bool { return o.domain == domain }) {
+		m = m.bytes(8, opset(domain, 1))
+	}
+	return m
+}
+
+// opset is the OperatorSetIdProto of a domain.
+func opset(domain string, version int64) message { return message{}.str(1, domain).int(2, version) }
+
+// encodeGraph is a GraphProto.
+func encodeGraph(name string, operations []operation, constants []constant, inputs, outputs []port) message {
 	var g message
 	for _, o := range operations {
 		g = g.bytes(1, o.message())
 	}
-	g = g.str(2, "step")
+	g = g.str(2, name)
 	for _, c := range constants {
 		g = g.bytes(5, c.message())
 	}
@@ -168,6 +198,5 @@ func encodeModel(operations []operation, constants []constant, inputs, outputs [
 	for _, p := range outputs {
 		g = g.bytes(12, p.message())
 	}
-	opset := message{}.str(1, "").int(2, opsetVersion)
-	return message{}.int(1, irVersion).str(2, "goclr").bytes(7, g).bytes(8, opset)
+	return g
 }

@@ -11,17 +11,27 @@ import (
 type session struct {
 	model *model
 	run   *ort.DynamicAdvancedSession
+	own   *registration // of goclr's operators, nil if the model has none
 }
 
-func newSession(m *model, threads int) (*session, error) {
-	options, err := sessionOptions(threads)
+func newSession(m *model, b *backend) (*session, error) {
+	options, err := sessionOptions(b.info.Threads)
 	if err != nil {
 		return nil, fmt.Errorf("set up ONNX Runtime: %w", err)
 	}
 	defer options.Destroy()
+	var own *registration
+	if b.own {
+		if own, err = register(options, b.library, b.level); err != nil {
+			return nil, fmt.Errorf("add goclr's operators to ONNX Runtime: %w", err)
+		}
+	}
 	var in []string
 	if m.image != nil {
 		in = append(in, inputName(m.image))
+	}
+	if m.labels != nil {
+		in = append(in, inputName(m.labels))
 	}
 	for i := range m.given {
 		in = append(in, givenName(i))
@@ -38,9 +48,10 @@ func newSession(m *model, threads int) (*session, error) {
 	}
 	run, err := ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
 	if err != nil {
+		own.release()
 		return nil, fmt.Errorf("ONNX Runtime refuses the model: %w", err)
 	}
-	return &session{m, run}, nil
+	return &session{m, run, own}, nil
 }
 
 func sessionOptions(threads int) (*ort.SessionOptions, error) {
@@ -68,7 +79,7 @@ func sessionOptions(threads int) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// call runs the model. The inputs are those that the model has of the views, the given values, the rate and its tensors; the
+// call runs the model. The inputs are those that the model has of the views, labels, given values, the rate and its tensors; the
 // outputs those of the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
 // error.
 func (s *session) call(ctx context.Context, in, out []ort.Value) error {
@@ -96,5 +107,7 @@ func (s *session) close() error {
 	if s == nil {
 		return nil
 	}
-	return s.run.Destroy()
+	err := s.run.Destroy()
+	s.own.release()
+	return err
 }

@@ -13,15 +13,18 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// views are the bytes of a batch as an input of a model: those of the record itself.
+// views are the bytes of a batch as an input of a model: those of the record itself; with their labels if the model reads them.
 type views struct {
-	rows  int
-	value *ort.Tensor[uint8]
-	pin   runtime.Pinner // ONNX Runtime keeps a pointer to the bytes until release
+	rows   int
+	value  *ort.Tensor[uint8]
+	labels *ort.Tensor[int64] // or nil
+	pin    runtime.Pinner     // ONNX Runtime keeps a pointer to the bytes and labels until release
 }
 
-// newViews checks that the batch fits Image node n. In mode Train it must fill it with pairs; in mode Eval it may be smaller.
-func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error) {
+// newViews checks that the batch fits the model's image and labels. In mode Train it must fill the image, with pairs unless the
+// model reads labels; in mode Eval it may be smaller.
+func newViews(to *model, batch arrow.Record, m backends.Mode) (*views, error) {
+	n := to.image
 	bytes, shape, err := pipeline.Views(batch)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error
 		return nil, fmt.Errorf("the batch has views of %dx%dx%d, the model takes %dx%dx3: make views of that size",
 			shape[1], shape[2], shape[3], height, width)
 	}
-	if m == backends.Train && shape[0] != 2 {
+	if m == backends.Train && to.labels == nil && shape[0] != 2 {
 		return nil, fmt.Errorf("the batch has %d views a row, training takes pairs: make the views with pipeline.Pair", shape[0])
 	}
 	if rows > want || rows < want && m == backends.Train {
@@ -45,14 +48,33 @@ func newViews(n *graph.Node, batch arrow.Record, m backends.Mode) (*views, error
 	v := &views{rows: rows}
 	v.pin.Pin(&bytes[0])
 	v.value, err = ort.NewTensor(ortShape([]int{rows, height, width, 3}), bytes)
+	if err == nil && to.labels != nil {
+		err = v.label(to.labels, batch)
+	}
 	if err != nil {
-		v.pin.Unpin()
+		v.release()
 		return nil, err
 	}
 	return v, nil
 }
 
+// label adds the value of Labels node n.
+func (v *views) label(n *graph.Node, batch arrow.Record) error {
+	labels, err := backends.Labels(n, batch)
+	if err != nil {
+		return err
+	}
+	v.pin.Pin(&labels[0])
+	v.labels, err = ort.NewTensor(ortShape(n.Shape), labels)
+	return err
+}
+
 func (v *views) release() {
-	_ = v.value.Destroy() // never fails
+	if v.value != nil {
+		_ = v.value.Destroy() // never fails
+	}
+	if v.labels != nil {
+		_ = v.labels.Destroy()
+	}
 	v.pin.Unpin()
 }

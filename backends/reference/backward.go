@@ -49,7 +49,7 @@ func (p *program) backward(ctx context.Context, batch arrow.Record, dEmbedding [
 	if err != nil {
 		return nil, err
 	}
-	image, _, err := imageOf(node, batch, backends.Train)
+	image, _, err := imageOf(node, batch, backends.Train, false)
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +135,4 @@ func (p *program) Update(lr float32) error {
 	maps.Copy(p.values, p.sums.moved)
 	p.sums = nil
 	return nil
-}
-
-func toFloat64(values []float32) []float64 {
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = float64(v)
-	}
-	return out
 }

@@ -3,6 +3,7 @@ package reference_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/goclr/goclr/backends/graph"
@@ -69,6 +70,18 @@ func TestByHand(t *testing.T) {
 		{"Spread of a collapsed encoder", func(b *bench) *graph.Node {
 			return b.g.Spread(b.leaf([]int{4, 2}, []float64{0.6, 0.8, 0.6, 0.8, 0.6, 0.8, 0.6, 0.8}))
 		}, []float64{0}},
+		{"CrossEntropy", func(b *bench) *graph.Node {
+			// Softmax 1/4 and 3/4, then 1/2 and 1/2, however large the logits.
+			logits := b.leaf([]int{2, 2}, []float64{0, math.Log(3), 1000, 1000})
+			return b.g.CrossEntropy(logits, b.labels(2, 0, 1))
+		}, []float64{(math.Log(4) + math.Log(2)) / 2}},
+		{"CrossEntropyGrad", func(b *bench) *graph.Node {
+			return b.g.CrossEntropyGrad(b.leaf([]int{2, 2}, []float64{0, math.Log(3), 1000, 1000}), b.labels(2, 0, 1))
+		}, []float64{-3. / 8, 3. / 8, 1. / 4, -1. / 4}},
+		{"LabelAccuracy", func(b *bench) *graph.Node {
+			// Right; wrong; of equals the first, which is right and then wrong.
+			return b.g.LabelAccuracy(b.leaf([]int{4, 2}, []float64{1, 2, 1, 2, 5, 5, 5, 5}), b.labels(2, 1, 0, 0, 1))
+		}, []float64{0.5}},
 		{"Velocity", func(b *bench) *graph.Node {
 			v, p, grad := b.leaf([]int{1}, []float64{100}), b.leaf([]int{1}, []float64{10}), b.leaf([]int{1}, []float64{1})
 			return b.g.Velocity(v, p, grad, 0.5, 0.25)

@@ -42,6 +42,10 @@ var kernels = map[graph.Op]kernel{
 	graph.OpPairAccuracy:    pairAccuracy,
 	graph.OpSpread:          spread,
 
+	graph.OpCrossEntropy:     crossEntropy,
+	graph.OpCrossEntropyGrad: crossEntropyGrad,
+	graph.OpLabelAccuracy:    labelAccuracy,
+
 	graph.OpAdd:   add,
 	graph.OpScale: scale,
 	graph.OpLerp:  lerp,
@@ -56,15 +60,15 @@ var kernels = map[graph.Op]kernel{
 // leaf reports whether the value of n is given, not computed.
 func leaf(n *graph.Node) bool {
 	switch n.Op {
-	case graph.OpImage, graph.OpParam, graph.OpState, graph.OpSlot, graph.OpRate:
+	case graph.OpImage, graph.OpLabels, graph.OpParam, graph.OpState, graph.OpSlot, graph.OpRate:
 		return true
 	}
 	return false
 }
 
 // Eval returns the values of the given nodes of g, row-major, from those of the leaves that they depend on: Image,
-// Param, State, Slot and Rate. Any other node that has a value among the leaves keeps it. Between two nodes it looks
-// whether ctx is done. The leaves are only read.
+// Labels, Param, State, Slot and Rate. Any other node that has a value among the leaves keeps it. Between two nodes it
+// looks whether ctx is done. The leaves are only read.
 func Eval(ctx context.Context, g *graph.Graph, leaves map[*graph.Node][]float64, outputs ...*graph.Node) ([][]float64, error) {
 	values := maps.Clone(leaves)
 	for _, n := range g.ReachFrom(slices.Collect(maps.Keys(leaves)), outputs...) {

@@ -60,6 +60,12 @@ func (b *bench) leaf(shape []int, data []float64) *graph.Node {
 	return n
 }
 
+func (b *bench) labels(classes int, values ...float64) *graph.Node {
+	n := b.g.Labels(len(values), classes)
+	b.leaves[n] = values
+	return n
+}
+
 func (b *bench) eval(n *graph.Node) []float64 {
 	b.t.Helper()
 	out, err := reference.Eval(b.t.Context(), &b.g, b.leaves, n)

@@ -11,8 +11,8 @@ import (
 )
 
 // imageOf returns the value of Image node n for a batch, and how many of its rows the batch has. In mode Train the
-// batch must fill them with pairs; in mode Eval it may be smaller, and the rows that it lacks are zero.
-func imageOf(n *graph.Node, batch arrow.Record, m backends.Mode) (value []float64, rows int, err error) {
+// batch must fill them, with pairs unless it is labelled; in mode Eval it may be smaller, and the rows that it lacks are zero.
+func imageOf(n *graph.Node, batch arrow.Record, m backends.Mode, labelled bool) (value []float64, rows int, err error) {
 	pix, shape, err := pipeline.Views(batch)
 	if err != nil {
 		return nil, 0, err
@@ -23,7 +23,7 @@ func imageOf(n *graph.Node, batch arrow.Record, m backends.Mode) (value []float6
 		return nil, 0, fmt.Errorf("the batch has views of %dx%dx%d, the model takes %dx%dx3: make views of that size",
 			shape[1], shape[2], shape[3], height, width)
 	}
-	if m == backends.Train && shape[0] != 2 {
+	if m == backends.Train && !labelled && shape[0] != 2 {
 		return nil, 0, fmt.Errorf("the batch has %d views a row, training takes pairs: make them with pipeline.Pair", shape[0])
 	}
 	if rows > want || rows < want && m == backends.Train {

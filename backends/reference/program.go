@@ -27,17 +27,24 @@ func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (bac
 		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
 	}
 	outputs := p.step.Outputs()
+	labels := p.step.LabelsOf(p.step.Loss)
 	leaves := maps.Clone(p.values)
 	for _, n := range p.step.Graph.Reach(outputs...) {
 		switch n.Op {
 		case graph.OpRate:
 			leaves[n] = []float64{float64(lr)}
 		case graph.OpImage:
-			image, _, err := imageOf(n, batch, backends.Train)
+			image, _, err := imageOf(n, batch, backends.Train, labels != nil)
 			if err != nil {
 				return backends.Metrics{}, fmt.Errorf("step: %w", err)
 			}
 			leaves[n] = image
+		case graph.OpLabels:
+			values, err := backends.Labels(n, batch)
+			if err != nil {
+				return backends.Metrics{}, fmt.Errorf("step: %w", err)
+			}
+			leaves[n] = toFloat64(values)
 		}
 	}
 	results, err := Eval(ctx, p.step.Graph, leaves, outputs...)
@@ -45,15 +52,15 @@ func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (bac
 		return backends.Metrics{}, fmt.Errorf("step: %w", err)
 	}
 	p.sums = nil
-	metrics, values := results[:3], results[3:]
+	updated := results[len(outputs)-len(p.step.Updates):]
 	for i, u := range p.step.Updates {
-		p.values[u.Target] = rounded(values[i])
+		p.values[u.Target] = rounded(updated[i])
 	}
-	return backends.Metrics{
-		Loss:     float32(metrics[0][0]),
-		Accuracy: float32(metrics[1][0]),
-		Spread:   float32(metrics[2][0]),
-	}, nil
+	m := backends.Metrics{Loss: float32(results[0][0]), Accuracy: float32(results[1][0])}
+	if p.step.Spread != nil {
+		m.Spread = float32(results[2][0])
+	}
+	return m, nil
 }
 
 func rounded(values []float64) []float64 {
@@ -76,7 +83,7 @@ func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode
 	if err != nil {
 		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
 	}
-	image, rows, err := imageOf(node, batch, m)
+	image, rows, err := imageOf(node, batch, m, false)
 	if err != nil {
 		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
 	}
@@ -117,6 +124,14 @@ func toFloat32(values []float64) []float32 {
 	out := make([]float32, len(values))
 	for i, v := range values {
 		out[i] = float32(v)
+	}
+	return out
+}
+
+func toFloat64[T int64 | float32](values []T) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(v)
 	}
 	return out
 }

@@ -29,11 +29,8 @@ func runEmbed(ctx context.Context, args []string) error {
 		return cli.Usagef("-in and -out are needed: the images and the file to write")
 	}
 	// Better now than after an hour of embedding.
-	if dir, err := os.Stat(filepath.Dir(*out)); err != nil || !dir.IsDir() {
-		return cli.Usagef("-out %s: there is no folder %s", *out, filepath.Dir(*out))
-	}
-	if info, err := os.Stat(*out); err == nil && !info.Mode().IsRegular() {
-		return cli.Usagef("-out %s: that is no file; name one to write", *out)
+	if err := checkOut(*out); err != nil {
+		return err
 	}
 	b, err := e.open(ctx)
 	if err != nil {
@@ -61,5 +58,16 @@ func runEmbed(ctx context.Context, args []string) error {
 	}
 	line.Close()
 	fmt.Fprintf(os.Stderr, "%d images, %d features each, in %s\n", features.Len(), features.Dim, *out)
+	return nil
+}
+
+// checkOut returns an error unless a file of the name can be there.
+func checkOut(path string) error {
+	if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
+		return cli.Usagef("-out %s: there is no folder %s", path, filepath.Dir(path))
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return cli.Usagef("-out %s: that is no file; name one to write", path)
+	}
 	return nil
 }

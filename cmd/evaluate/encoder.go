@@ -26,13 +26,17 @@ type encoderFlags struct {
 
 func (e *encoderFlags) define(f *cli.Flags) {
 	e.flags = f
-	f.StringVar(&e.run, "run", "", "the `directory` that pretrain -out wrote, or one of its checkpoints")
+	defineRun(f, &e.run)
 	f.StringVar(&e.backend, "backend", "onnx", "what computes: "+strings.Join(backends.Names(), ", "))
 	f.StringVar(&e.device, "device", "cpu", "where: cpu, or what else the backend knows")
 	f.IntVar(&e.threads, "threads", 0, "threads of the backend (default the number of CPUs)")
 	f.StringVar(&e.library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")
 	f.IntVar(&e.workers, "workers", 0, "goroutines that decode (default the number of CPUs)")
 	f.IntVar(&e.maxPixels, "max-pixels", stages.DefaultMaxPixels, "size above which an image is refused")
+}
+
+func defineRun(f *cli.Flags, run *string) {
+	f.StringVar(run, "run", "", "the `directory` that pretrain -out wrote, or one of its checkpoints")
 }
 
 func (e *encoderFlags) parse(args []string) error {

@@ -55,8 +55,16 @@ func backend(t *testing.T) string {
 	return "onnx"
 }
 
-// trainRun makes a run of a few steps.
+// trainRun makes a run of a few steps of a small model.
 func trainRun(t *testing.T) string {
+	t.Helper()
+	m := simclr.DefaultModel()
+	m.Width, m.ImageSize = 0.25, 8
+	return trainRunOf(t, m)
+}
+
+// trainRunOf makes a run of two steps.
+func trainRunOf(t *testing.T, m simclr.Model) string {
 	t.Helper()
 	b, err := backends.Open(t.Context(), backend(t), backends.Options{})
 	if err != nil {
@@ -68,9 +76,8 @@ func trainRun(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	m := simclr.DefaultModel()
-	m.Width, m.ImageSize = 0.25, 8
-	p, err := pipeline.New(set, pipeline.Options{Batch: 4, Epochs: 1}, stages.Decode{}, pipeline.Pair(stages.SimCLR(8, 0.5)...))
+	p, err := pipeline.New(set, pipeline.Options{Batch: 4, Epochs: 1},
+		stages.Decode{}, pipeline.Pair(stages.SimCLR(m.ImageSize, 0.5)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +202,7 @@ func TestBadInput(t *testing.T) {
 		code int
 		want string
 	}{
-		{"nothing", nil, 2, "knn, linear or embed"},
+		{"nothing", nil, 2, "knn, linear, finetune, embed or export"},
 		{"unknown command", []string{"kn"}, 2, "did you mean knn"},
 		{"unknown flag", append(knn, "-tset", "x"), 2, "-test"},
 		{"no test", knn, 2, "-train and -test are needed"},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -102,19 +103,12 @@ func (s *scoreFlags) score(ctx context.Context, method, title string, score scor
 	if err != nil {
 		return err
 	}
-	train, err := datasets.Open(ctx, s.train, datasets.Options{})
+	train, test, err := s.openSets(ctx)
 	if err != nil {
 		return err
 	}
 	defer train.Close()
-	test, err := datasets.Open(ctx, s.test, datasets.Options{})
-	if err != nil {
-		return err
-	}
 	defer test.Close()
-	if err := datasets.SameClasses(train, test); err != nil {
-		return err
-	}
 	b, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -160,6 +154,20 @@ func (s *scoreFlags) score(ctx context.Context, method, title string, score scor
 		return json.NewEncoder(os.Stdout).Encode(r)
 	}
 	return r.table(os.Stdout, title)
+}
+
+// openSets opens the sets of -train and -test, which must have the same classes.
+func (s *scoreFlags) openSets(ctx context.Context) (train, test datasets.Dataset, err error) {
+	if train, err = datasets.Open(ctx, s.train, datasets.Options{}); err != nil {
+		return nil, nil, err
+	}
+	if test, err = datasets.Open(ctx, s.test, datasets.Options{}); err != nil {
+		return nil, nil, errors.Join(err, train.Close())
+	}
+	if err := datasets.SameClasses(train, test); err != nil {
+		return nil, nil, errors.Join(err, train.Close(), test.Close())
+	}
+	return train, test, nil
 }
 
 func (r result) table(w io.Writer, title string) error {

@@ -28,6 +28,10 @@ Examples:
   pretrain                                              a small encoder on generated images
   pretrain -data photos/ -image-size 128 -out runs/a    your own images, in folders or a .tar
   pretrain -data train.tar -eval-every 5 -eval-test test.tar -width 0.5 -epochs 50
+  pretrain -data photos/ -image-size 224 -encoder resnet50 -width 1 -init resnet50.safetensors -normalize imagenet
+
+-init takes the encoder of another run or of a safetensors file with torchvision's names, and the head if it fits. Encoder, width
+and stem must be those of the file: for torchvision's own networks -width 1, an -image-size above 64, and -normalize imagenet.
 
 RUN/weights.safetensors is the encoder and head with torchvision's names, RUN/metrics.jsonl what was measured.
 SIGINT and SIGTERM save a checkpoint before they end the run.`
@@ -40,6 +44,10 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	config, err := s.config()
+	if err != nil {
+		return err
+	}
+	first, err := s.pretrained(&config)
 	if err != nil {
 		return err
 	}
@@ -67,12 +75,15 @@ func run(ctx context.Context, args []string) error {
 
 	progress := newProgress(line, p, config, s)
 	r := simclr.Run{
-		Dir: s.out, Config: config, Resume: s.resume, MaxSteps: s.maxSteps,
+		Dir: s.out, Config: config, Init: first.Weights, Resume: s.resume, MaxSteps: s.maxSteps,
 		CheckpointEvery: s.checkpointEvery, Keep: s.keep,
 		EvaluateEvery: s.evalEvery * p.Steps(), Evaluate: evaluation.score,
 		Observe: progress.show, Settings: s.record(),
 	}
 	progress.begin(b.Info(), data)
+	if first.SHA256 != "" {
+		line.Printf("%s", s.taken(first))
+	}
 	err = r.Train(ctx, b, p)
 	line.Close()
 	if err != nil {

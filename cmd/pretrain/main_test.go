@@ -363,6 +363,8 @@ func TestBadInput(t *testing.T) {
 		{"preset and strength", small(t, other, "-augment", "simclr-v1", "-strength", "1.5"), 2, "want 0 to 1.25"},
 		{"other preset", []string{"-resume", "-out", done, "-augment", "simclr-v2"}, 1, "RandomResizedCrop"},
 		{"looks synthetic", small(t, other, "-data", "synthetic-photos"), 1, "no such file"},
+		{"first weights", small(t, other, "-init", "nowhere.safetensors"), 1, "-init: stat nowhere.safetensors"},
+		{"first weights of another width", small(t, other, "-init", done, "-width", "1"), 1, "choose width 0.25 (flags -encoder, -width and"},
 		{"evaluate on what", small(t, other, "-data", flat, "-eval-every", "1"), 2, "-eval-test"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,8 @@ type settings struct {
 	batch, epochs, maxSteps int
 	chunk                   int
 	seed                    uint64
+	init                    string
+	resumedInit             string // Config.InitSHA256 of the run to resume
 	workers, prefetch       int
 	tune                    bool
 	resume                  bool
@@ -75,6 +77,7 @@ func newSettings() *settings {
 	f.IntVar(&s.epochs, "epochs", 10, "length of the schedule")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "end after that many steps of the schedule (default at its end)")
 	f.Uint64Var(&s.seed, "seed", 1, "of weights, order and views")
+	f.StringVar(&s.init, "init", "", "begin with the weights of this safetensors `file` or run (default random ones)")
 	f.IntVar(&s.workers, "workers", 0, "goroutines that make views (default the number of CPUs)")
 	f.IntVar(&s.prefetch, "prefetch", 0, "batches made ahead (default 2, or 1 with -chunk)")
 	f.BoolVar(&s.tune, "tune", true, "raise the defaults of -workers and -prefetch where that helps; no byte depends on them")
@@ -178,6 +181,9 @@ func (s *settings) restore() error {
 	}
 	if err != nil {
 		return err
+	}
+	if !s.flags.Given("init") {
+		s.resumedInit = c.Config.InitSHA256
 	}
 	if err := s.flags.SetOthers(c.Settings); err != nil {
 		return fmt.Errorf("%s: %w", s.out, err)

@@ -1,6 +1,6 @@
-// Package safetensors reads and writes the safetensors format (https://github.com/huggingface/safetensors), float32 only: eight
-// bytes with the length of a JSON header, little-endian, the header, which gives each tensor's type, shape and place, and
-// the numbers.
+// Package safetensors reads and writes the safetensors format (https://github.com/huggingface/safetensors): eight bytes with
+// the length of a JSON header, little-endian, the header, which gives each tensor's type, shape and place, and the numbers.
+// It writes float32, and reads what becomes float32 without loss.
 package safetensors
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
 	"github.com/goclr/goclr/backends"
 )
@@ -92,7 +93,8 @@ func ReadFile(path string) (backends.Weights, error) {
 
 var errTruncated = errors.New("safetensors: the file is cut short")
 
-// Decode returns the tensors of an encoded file in the order of the header.
+// Decode returns the tensors of an encoded file in the order of the header: those of F32, F16 and BF16. It leaves out tensors of
+// integers, which are no weights (PyTorch counts the batches of each normalisation in one); any other type is an error.
 func Decode(data []byte) (backends.Weights, error) {
 	if len(data) < 8 {
 		return nil, errTruncated
@@ -128,6 +130,9 @@ func Decode(data []byte) (backends.Weights, error) {
 		if err := dec.Decode(&e); err != nil {
 			return nil, fmt.Errorf("safetensors: tensor %q: %w", name, err)
 		}
+		if slices.Contains(integers, e.DType) {
+			continue
+		}
 		t, err := decodeTensor(name, e, data)
 		if err != nil {
 			return nil, err
@@ -146,17 +151,18 @@ func decodeTensor(name string, e entry, data []byte) (backends.Tensor, error) {
 		size *= d
 	}
 	begin, end := e.Offsets[0], e.Offsets[1]
+	f, ok := floats[e.DType]
 	switch {
-	case e.DType != "F32":
-		return backends.Tensor{}, fmt.Errorf("safetensors: tensor %q is %s, want F32", name, e.DType)
-	case begin < 0 || end-begin != 4*size:
+	case !ok:
+		return backends.Tensor{}, fmt.Errorf("safetensors: tensor %q is %s, want F32, F16 or BF16: convert it with .float() in PyTorch", name, e.DType)
+	case begin < 0 || end-begin != f.bytes*size:
 		return backends.Tensor{}, fmt.Errorf("safetensors: tensor %q of shape %v lies at %v", name, e.Shape, e.Offsets)
 	case end > len(data):
 		return backends.Tensor{}, errTruncated
 	}
 	t := backends.Tensor{Name: name, Shape: e.Shape, Data: make([]float32, size)}
 	for i := range t.Data {
-		t.Data[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[begin+4*i:]))
+		t.Data[i] = f.read(data[begin+f.bytes*i:])
 	}
 	return t, nil
 }

@@ -3,6 +3,8 @@ package safetensors_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -79,4 +81,47 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// file lays out a tensor w of the given type and bytes as a file.
+func file(dtype, shape string, data []byte) []byte {
+	header := fmt.Sprintf(`{"w":{"dtype":%q,"shape":%s,"data_offsets":[0,%d]}}`, dtype, shape, len(data))
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header+string(data)...)
+}
+
+func TestHalfPrecision(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, c := range []struct {
+		dtype string
+		bits  uint16
+		want  float32
+	}{
+		{"F16", 0x0000, 0}, {"F16", 0x3c00, 1}, {"F16", 0xc100, -2.5}, {"F16", 0x3555, 0.33325195}, {"F16", 0x7bff, 65504},
+		{"F16", 0x0001, 0x1p-24}, {"F16", 0x83ff, -0x3ffp-24}, {"F16", 0x0400, 0x1p-14}, {"F16", 0x7c00, inf}, {"F16", 0x7e00, nan},
+		{"BF16", 0x3f80, 1}, {"BF16", 0xc020, -2.5}, {"BF16", 0x0001, 0x1p-133}, {"BF16", 0x7f80, inf},
+	} {
+		w, err := safetensors.Decode(file(c.dtype, "[1]", binary.LittleEndian.AppendUint16(nil, c.bits)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w[0].Data[0]; got != c.want && !(math.IsNaN(float64(got)) && math.IsNaN(float64(c.want))) {
+			t.Errorf("%s %04x is %g, want %g", c.dtype, c.bits, got, c.want)
+		}
+	}
+}
+
+func TestTypes(t *testing.T) {
+	for _, dtype := range []string{"I64", "U8", "BOOL"} { // left out
+		if w, err := safetensors.Decode(file(dtype, "[1]", make([]byte, 8))); err != nil || len(w) != 0 {
+			t.Errorf("of %s there are %v, error %v", dtype, w, err)
+		}
+	}
+	for _, dtype := range []string{"F64", "F8_E4M3", "", "x"} {
+		if _, err := safetensors.Decode(file(dtype, "[1]", make([]byte, 8))); err == nil || !strings.Contains(err.Error(), "want F32, F16 or BF16") {
+			t.Errorf("type %q gives error %v", dtype, err)
+		}
+	}
+	if _, err := safetensors.Decode(file("F16", "[2]", make([]byte, 8))); err == nil {
+		t.Error("two halves in eight bytes are read")
+	}
 }
