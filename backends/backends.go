@@ -47,6 +47,8 @@ type Info struct {
 	Library string `json:"library"` // name and version of what computes
 	CPU     string `json:"cpu"`
 	Threads int    `json:"threads"`
+	// Provider is what computes beside the library's own code for the CPU, with its options; "" is nothing.
+	Provider string `json:"provider,omitempty"`
 }
 
 // A Program is a compiled step with its weights. It is not safe for concurrent use.
@@ -163,12 +165,24 @@ func match(nodes []*graph.Node, w Weights) ([][]float32, error) {
 
 // Options choose how a backend runs. The zero value is a good choice on any machine.
 type Options struct {
-	// Device is where to compute: "cpu" or "cuda:0". The default is "cpu".
+	// Device is where to compute: "cpu", or "cuda:N" for NVIDIA's GPU number N, of which "cuda" is the first. The default is
+	// "cpu".
 	Device string
 	// Threads is the number of threads that share one operation. The default is the number of CPUs.
 	Threads int
 	// Library is the path of the shared library of a backend that loads one. The default is to search for it.
 	Library string
+	// Provider is the execution provider of ONNX Runtime that computes what it can instead of the CPU, such as "OpenVINO". The
+	// default is that of Device.
+	Provider string
+	// ProviderOptions are settings of the execution provider, that of a device "cuda:N" included, under its own names.
+	ProviderOptions map[string]string
+	// Spin lets threads without work wait for it at full speed: faster where nothing else runs, and a burden where
+	// something does. The default is that they sleep.
+	Spin bool
+	// Profile is the file for a trace of all operators of the training steps, which Program.Close writes, and beside it the
+	// same name with .txt for their sums. The default is none.
+	Profile string
 	// StandardOperators makes a backend that has operators of its own for this device do without them: slower, and what they
 	// are compared with. The default is false.
 	StandardOperators bool

@@ -4,8 +4,9 @@
 
 Each command prints lines in the format of Go's benchmarks, BenchmarkKind/case/subject-CORES N ... VALUE UNIT, where -1 is left
 out. Running the programs in turn spreads whatever else the machine does over all of them. Ratios are of medians: over the subjects
-of --over in the same case and, with --cores, on as many cores; and over the same subject on one core. On a busy machine the units of CPU time are the
-steadier ones: time that other programs took does not count in them.
+of --over in the same case and, with --cores, on as many cores; and over the same subject on one core. With --best PREFIX they are over
+whichever subject of the case whose name begins with PREFIX has the least of the first unit, which is set in bold. On a busy machine the
+units of CPU time are the steadier ones: time that other programs took does not count in them.
 """
 
 import argparse
@@ -66,20 +67,36 @@ def print_results(rows, args):
     titles = ["case", "subject", *(["cores"] if args.cores else [])]
     for unit in args.units:
         titles += [f"{unit}, median", "lowest to highest", *(f"/ {subject}" for subject in args.over)]
+        if args.best:
+            titles.append(f"/ best {args.best}")
         if args.cores:
             titles.append("/ one core")
     medians = {key: {u: statistics.median(r[u] for r in rounds) for u in args.units} for key, (_, rounds) in rows.items()}
+    best = best_of(medians, args) if args.best else {}
     cells = []
     for key, (shown, rounds) in rows.items():
         row = [*key]
+        if key in best.values():
+            row[1] = f"**{row[1]}**"
         for unit in args.units:
             series, median = [r[unit] for r in rounds], medians[key][unit]
             row += [median, f"{number(min(series))} to {number(max(series))}"]
             bases = [(key[0], subject, *key[2:]) for subject in args.over] + [(*key[:2], 1)] * args.cores
+            if args.best:
+                bases.insert(len(args.over), best.get((key[0], *key[2:])))
             row += [ratio(median, medians.get(base, {}).get(unit)) for base in bases]
         row += [statistics.mean(r[u] for r in rounds) if all(u in r for r in rounds) else None for u in args.shares]
         cells.append([*row, round(max(r[PEAK] for r in rounds)), f"`{shown}`"])
     print_table([*titles, *args.shares, PEAK, "command"], cells)
+
+
+def best_of(medians, args):
+    """Returns for each case, and number of cores, the key of the subject of --best with the lowest median of the first unit."""
+    best = {}
+    for key, values in sorted(medians.items(), key=lambda row: row[1][args.units[0]]):
+        if key[1].startswith(args.best):
+            best.setdefault((key[0], *key[2:]), key)
+    return best
 
 
 def ratio(value, base):
@@ -89,7 +106,8 @@ def ratio(value, base):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--units", nargs="+", required=True)
-    parser.add_argument("--over", nargs="+", required=True, metavar="SUBJECT", help="what the ratios are over")
+    parser.add_argument("--over", nargs="+", default=[], metavar="SUBJECT", help="what the ratios are over")
+    parser.add_argument("--best", metavar="PREFIX", help="mark the best of these subjects; a ratio over it")
     parser.add_argument("--cores", action="store_true", help="CORES make another row, which is compared with one core")
     parser.add_argument("--shares", nargs="+", default=[], metavar="UNIT", help="further units, of which not every subject has a value")
     parser.add_argument("--rounds", type=int, default=3)

@@ -52,6 +52,16 @@ def draw_evaluations(axes, evaluations):
     axes.legend(frameon=False, loc="lower right")
 
 
+def set_style():
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "0.92"})
+
+
+def save(figure, path, title):
+    figure.suptitle(title)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None}, pil_kwargs={"optimize": True})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="directory that pretrain wrote, or its metrics.jsonl")
@@ -60,7 +70,7 @@ def main():
     args = parser.parse_args()
 
     steps, evaluations = read(args.run)
-    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "0.92"})
+    set_style()
     figure, panels = plt.subplots(1, 2 if evaluations else 1, figsize=(10 if evaluations else 5.5, 3.8), squeeze=False)
     draw_loss(panels[0, 0], steps)
     if evaluations:
@@ -68,9 +78,7 @@ def main():
     for axes in panels.flat:
         axes.set_xlabel("epoch")
         axes.set_xlim(left=0)
-    figure.suptitle(args.title)
-    figure.tight_layout()
-    figure.savefig(args.out, dpi=110, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    save(figure, args.out, args.title)
 
 
 if __name__ == "__main__":

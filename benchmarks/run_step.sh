@@ -1,28 +1,46 @@
 #!/bin/sh
-# Measures goclr's training step beside PyTorch's, on two threads, in turn; prints a table in Markdown.
+# Measures goclr's training step beside PyTorch's variants, on two threads, in turn, each in a process of its own; prints a table in
+# Markdown, in which the fastest of PyTorch's is marked.
 #
-#   sh benchmarks/run_step.sh [ROUNDS]     3 rounds by default
+#   sh benchmarks/run_step.sh [ROUNDS [CASES [STEPS]]]     3 rounds of 5 steps of every case by default
 #
+# CASES is a pattern of the shell: resnet18-32px (64 images), resnet18-width0.25-32px (64) or resnet50-224px (16), as in 'resnet18*'.
 # GOCLR_PYTHON names an interpreter with peers/requirements.txt.
 set -eu
 
 cd "$(dirname "$0")"
+load=$(cut -d ' ' -f 1 /proc/loadavg)
 rounds=${1:-3}
-steps=5
+pattern=${2:-*}
+steps=${3:-5}
+goclr="goclr-onnx goclr-onnx-standard" # subjects of step/step_test.go
+torch="eager-contiguous eager-channels-last compile-contiguous compile-channels-last"
 python=$(sh peers/python.sh)
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
-go test -c -o "$build/step.test" ./step
+go test -buildvcs=false -c -o "$build/step.test" ./step
 
 set --
-for width in 1 0.25; do
-    set -- "$@" "go test ./step -bench /width$width/ -benchtime ${steps}x::$build/step.test -test.run ^\$ -test.bench /width$width\$/ -test.benchtime ${steps}x"
-    for layout in contiguous channels-last; do
-        arguments="peers/torch_step.py --width $width --layout $layout --steps $steps"
+for case in resnet18-32px resnet18-width0.25-32px resnet50-224px; do
+    # shellcheck disable=SC2254 # a pattern it is
+    case $case in $pattern) ;; *) continue ;; esac
+    case $case in
+    resnet18-32px) model="--encoder resnet18 --images 64 --size 32" ;;
+    resnet18-width0.25-32px) model="--encoder resnet18 --width 0.25 --images 64 --size 32" ;;
+    resnet50-224px) model="--encoder resnet50 --images 16 --size 224" ;;
+    esac
+    for subject in $goclr; do
+        flags="bench ^BenchmarkStep\$/^$case\$/^$subject\$"
+        set -- "$@" "go test ./step -$flags -benchtime ${steps}x::$build/step.test -test.run ^\$ -test.$flags -test.benchtime ${steps}x"
+    done
+    for variant in $torch; do
+        arguments="peers/torch_step.py $model --variant $variant --steps $steps"
         set -- "$@" "python $arguments::$python $arguments"
     done
 done
+[ $# -gt 0 ] || { echo "no case is called $pattern: choose of resnet18-32px, resnet18-width0.25-32px and resnet50-224px" >&2; exit 2; }
 versions="$(go version | cut -d ' ' -f 3), ONNX Runtime $(sed -n 's/^const LibraryVersion = "\(.*\)"/\1/p' ../backends/onnx/library.go), $($python -c '
 import platform, torch
-print("Python", platform.python_version() + ", PyTorch", torch.__version__)')"
-python3 compare.py --units ms/step cpu-ms/step --over goclr-onnx --rounds "$rounds" --versions "$versions" --commands "$@"
+print("Python", platform.python_version() + ", PyTorch", torch.__version__)'), $(cc --version | head -n 1)"
+python3 compare.py --units ms/step cpu-ms/step --best torch --shares start-MiB steps-MiB --rounds "$rounds" --load "$load" \
+    --versions "$versions" --commands "$@"

@@ -76,11 +76,11 @@ func newSums(ctx context.Context, p *program) (_ *sums, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lowerFrom(p.step.Graph, part.given, part.outputs, false, p.backend.own)
+		m, err := lowerFrom(p.step.Graph, part.given, part.outputs, false, p.how)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, p.backend); err != nil {
+		if *part.session, err = newSession(m, p.library, p.how); err != nil {
 			return nil, err
 		}
 	}

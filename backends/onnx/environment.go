@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"os"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -14,6 +15,9 @@ var environment struct {
 	holders int
 }
 
+// telemetryEnv keeps builds of ONNX Runtime that would report their use from doing so, if it is 1.
+const telemetryEnv = "ORT_DISABLE_TELEMETRY"
+
 // hold loads the library, or counts one more holder of the one that is loaded. Every success needs one release.
 func hold(library string) error {
 	environment.Lock()
@@ -25,6 +29,11 @@ func hold(library string) error {
 		}
 		environment.holders++
 		return nil
+	}
+	if _, set := os.LookupEnv(telemetryEnv); !set {
+		if err := os.Setenv(telemetryEnv, "1"); err != nil {
+			return err
+		}
 	}
 	ort.SetSharedLibraryPath(library)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {

@@ -120,10 +120,9 @@ func givenName(i int) string         { return fmt.Sprintf("given:%d", i) }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
 // lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
-// evaluation, where each row of the result depends on its own image only. With own operators, the model can only run where
-// those are registered.
-func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, error) {
-	m, err := lowerFrom(g, nil, outputs, freeRows, own)
+// evaluation, where each row of the result depends on its own image only.
+func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, how settings) (*model, error) {
+	m, err := lowerFrom(g, nil, outputs, freeRows, how)
 	if err == nil && m.image == nil {
 		return nil, fmt.Errorf("%v depends on no image", outputs[0])
 	}
@@ -131,8 +130,9 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows, own bool) (*model, e
 }
 
 // lowerFrom is lower where the values of some nodes are given, and the model need not take an image.
-func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows, own bool) (*model, error) {
+func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, how settings) (*model, error) {
 	l := newLowerer()
+	table := how.provider.table()
 	m := &model{outputs: outputs, given: given}
 	var in, out []port
 	names := map[string]bool{}
@@ -184,10 +184,10 @@ func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows, own bool)
 			in = append(in, port{inputName(n), float32Type, tensorShape(n)})
 			l.values[n] = value(inputName(n))
 		default:
-			if own && l.blocked(n) {
+			if how.own && l.blocked(n) {
 				continue
 			}
-			if err := l.apply(standard, n); err != nil {
+			if err := l.apply(table, n); err != nil {
 				return nil, err
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strings"
 	"sync/atomic"
 
 	"github.com/klauspost/cpuid/v2"
@@ -22,23 +21,30 @@ import (
 
 func init() { backends.Register("onnx", open) }
 
-// devices are what Options.Device may name.
-var devices = []string{"cpu"}
-
 type backend struct {
-	library string
-	own     bool         // compute by goclr's operators
-	level   kernel.Level // of those
-	info    backends.Info
-	closed  atomic.Bool
+	library  string
+	settings settings
+	info     backends.Info
+	closed   atomic.Bool
+}
+
+// settings are how sessions run.
+type settings struct {
+	threads  int
+	spin     bool
+	provider provider
+	profile  string       // file of the profile of training; "" for none
+	own      bool         // compute by goclr's operators
+	level    kernel.Level // of those
 }
 
 func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if o.Device != "" && o.Device != "cpu" {
-		return nil, fmt.Errorf("unknown device %q: this backend has %s", o.Device, strings.Join(devices, ", "))
+	p, err := newProvider(o)
+	if err != nil {
+		return nil, err
 	}
 	if o.Threads < 0 {
 		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
@@ -57,28 +63,44 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := hold(library); err != nil {
 		return nil, err
 	}
-	b := &backend{library: library, level: kernel.Fastest(), info: backends.Info{
-		Backend: "onnx",
-		Device:  "cpu",
-		Library: fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest),
-		CPU:     cpuName(),
-		Threads: o.Threads,
-	}}
-	if o.StandardOperators {
+	b, err := openBackend(ctx, o, p, library)
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	b.info.Library = fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest)
+	if b.settings.own {
+		b.info.Library += fmt.Sprintf(" with goclr's operators for %v", b.settings.level)
+	}
+	return b, nil
+}
+
+// openBackend tries what computes before it is relied on. The library is loaded.
+func openBackend(ctx context.Context, o backends.Options, p provider, library string) (*backend, error) {
+	if err := p.check(library); err != nil {
+		return nil, err
+	}
+	b := &backend{
+		library:  library,
+		settings: settings{threads: o.Threads, spin: o.Spin, provider: p, profile: o.Profile},
+		info:     backends.Info{Backend: "onnx", Device: p.device, CPU: cpuName(), Threads: o.Threads, Provider: p.info(nvidia)},
+	}
+	switch {
+	case p.name != "":
+		return b, trial(ctx, library, b.settings, maxProviderError)
+	case o.StandardOperators:
 		return b, nil
 	}
-	b.own = true
-	if err := b.selfTest(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil, errors.Join(ctx.Err(), b.Close())
-		}
-		b.own = false
-		if o.Warn != nil {
-			o.Warn(fmt.Sprintf("goclr's operators do not compute what those of ONNX do on this machine, which are slower and are used instead: %v", err))
-		}
-		return b, nil
+	own := b.settings
+	own.own, own.level = true, kernel.Fastest()
+	err := trial(ctx, library, own, maxOwnError)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err == nil:
+		b.settings = own
+	case o.Warn != nil:
+		o.Warn(fmt.Sprintf("goclr's operators fail on this machine, so the slower ones of ONNX compute: %v", err))
 	}
-	b.info.Library += fmt.Sprintf(" with goclr's operators for %v", b.level)
 	return b, nil
 }
 
@@ -123,7 +145,7 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 	if b.closed.Load() {
 		return nil, errors.New("compile: the backend is closed")
 	}
-	p, err := compile(ctx, s, b)
+	p, err := compile(ctx, s, b.library, b.settings)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 		t.Run(level.String(), func(t *testing.T) {
 			backendtest.Run(t, func(t *testing.T) backends.Backend {
 				b := openTest(t)
-				b.(*backend).level = level
+				b.(*backend).settings.level = level
 				return b
 			}, backendtest.Options{})
 		})
@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestOwnOperatorsAreInUse would notice if the self-test failed and the standard operators did all the work.
+// TestOwnOperatorsAreInUse would notice if their trial failed and the standard operators did all the work.
 func TestOwnOperatorsAreInUse(t *testing.T) {
 	b := openWith(t, backends.Options{Warn: func(message string) { t.Error(message) }})
 	defer closeTest(t, b)
@@ -58,7 +58,7 @@ func TestOpenErrors(t *testing.T) {
 		want    []string // parts of the message
 		is      error
 	}{
-		{"unknown device", backends.Options{Device: "cuda:0"}, []string{`"cuda:0"`, "has cpu"}, nil},
+		{"unknown device", backends.Options{Device: "tpu"}, []string{`"tpu"`, "has cpu and cuda:N"}, nil},
 		{"negative threads", backends.Options{Threads: -1}, []string{"-1 threads", "at least 1"}, nil},
 		{"no such library", backends.Options{Library: "/none/lib.so"}, []string{"/none/lib.so", "make setup"}, fs.ErrNotExist},
 		{"not a library", backends.Options{Library: text}, []string{text, "make setup", LibraryEnv}, nil},

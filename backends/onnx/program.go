@@ -21,16 +21,18 @@ type program struct {
 	project *session // Project
 	rate    *tensor
 	metrics [3]*tensor // loss, accuracy and spread, which stays 0 where the step has none
-	backend *backend
-	sums    *sums // what Backward needs; nil until it is called
+	sums    *sums      // what Backward needs; nil until it is called
+	library string
+	how     settings // of sessions that are compiled later
 	closed  bool
 }
 
-func compile(ctx context.Context, s *graph.Step, b *backend) (_ *program, err error) {
-	if err := hold(b.library); err != nil {
+func compile(ctx context.Context, s *graph.Step, library string, how settings) (_ *program, err error) {
+	if err := hold(library); err != nil {
 		return nil, err
 	}
-	p := &program{step: s, backend: b}
+	p := &program{step: s, library: library, how: how}
+	p.how.profile = "" // which is of train
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -54,11 +56,14 @@ func compile(ctx context.Context, s *graph.Step, b *backend) (_ *program, err er
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, b.own)
+		m, err := lower(s.Graph, part.outputs, part.mode == backends.Eval, how)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, b); err != nil {
+		if part.session != &p.train {
+			how.profile = ""
+		}
+		if *part.session, err = newSession(m, library, how); err != nil {
 			return nil, err
 		}
 	}

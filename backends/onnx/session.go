@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -9,22 +10,28 @@ import (
 
 // A session runs one model.
 type session struct {
-	model *model
-	run   *ort.DynamicAdvancedSession
-	own   *registration // of goclr's operators, nil if the model has none
+	model    *model
+	run      *ort.DynamicAdvancedSession
+	provider provider
+	own      *registration // of goclr's operators, nil if the model has none
+	profile  *profile      // nil for none
 }
 
-func newSession(m *model, b *backend) (*session, error) {
-	options, err := sessionOptions(b.info.Threads)
+func newSession(m *model, library string, how settings) (*session, error) {
+	options, err := sessionOptions(how)
 	if err != nil {
 		return nil, fmt.Errorf("set up ONNX Runtime: %w", err)
 	}
 	defer options.Destroy()
-	var own *registration
-	if b.own {
-		if own, err = register(options, b.library, b.level); err != nil {
+	s := &session{model: m, provider: how.provider}
+	if how.own {
+		if s.own, err = register(options, library, how.level); err != nil {
 			return nil, fmt.Errorf("add goclr's operators to ONNX Runtime: %w", err)
 		}
+	}
+	if s.profile, err = newProfile(how.profile, options); err != nil {
+		s.own.release()
+		return nil, err
 	}
 	var in []string
 	if m.image != nil {
@@ -46,31 +53,42 @@ func newSession(m *model, b *backend) (*session, error) {
 	for i := range m.outputs {
 		out = append(out, outputName(i))
 	}
-	run, err := ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
+	err = how.provider.guard(func() (err error) {
+		if err := how.provider.addTo(options); err != nil {
+			return err
+		}
+		s.run, err = ort.NewDynamicAdvancedSessionWithONNXData(m.encoded, in, out, options)
+		return err
+	})
 	if err != nil {
-		own.release()
+		s.own.release()
+		s.profile.discard()
 		return nil, fmt.Errorf("ONNX Runtime refuses the model: %w", err)
 	}
-	return &session{m, run, own}, nil
+	return s, nil
 }
 
-func sessionOptions(threads int) (*ort.SessionOptions, error) {
+func sessionOptions(how settings) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
-	settings := []error{
-		o.SetIntraOpNumThreads(threads),
+	spin := "0"
+	if how.spin {
+		spin = "1"
+	}
+	failures := []error{
+		o.SetIntraOpNumThreads(how.threads),
 		o.SetLogSeverityLevel(ort.LoggingLevelError),
 		// Plans all activations into one block, which for a training step takes twice the memory.
 		o.SetMemPattern(false),
 		// Threads that spin while idle use a third more CPU for the same step, which others on the machine lose. On a quiet
 		// one they are faster: benchmarks/results/step.md.
-		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
+		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 		// Would store the zeros that a gradient of pooling starts from in the model.
 		o.AddSessionConfigEntry("optimization.disable_specified_optimizers", "ConstantFolding"),
 	}
-	for _, err := range settings {
+	for _, err := range failures {
 		if err != nil {
 			o.Destroy()
 			return nil, err
@@ -93,7 +111,7 @@ func (s *session) call(ctx context.Context, in, out []ort.Value) error {
 	defer options.Destroy()
 	terminated := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
-	err = s.run.RunWithOptions(in, out, options)
+	err = s.provider.guard(func() error { return s.run.RunWithOptions(in, out, options) })
 	if !stop() {
 		<-terminated // the options must outlive it
 		if err != nil {
@@ -107,7 +125,7 @@ func (s *session) close() error {
 	if s == nil {
 		return nil
 	}
-	err := s.run.Destroy()
+	err := errors.Join(s.run.Destroy(), s.profile.finish())
 	s.own.release()
 	return err
 }

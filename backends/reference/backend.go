@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -13,10 +14,13 @@ import (
 
 func init() { backends.Register("reference", open) }
 
-// open ignores Threads and Library: there is one thread and no library.
+// open ignores Threads, Spin and Library: there is one thread and no library.
 func open(_ context.Context, o backends.Options) (backends.Backend, error) {
 	if o.Device != "" && o.Device != "cpu" {
 		return nil, fmt.Errorf("unknown device %q: known devices are cpu", o.Device)
+	}
+	if o.Provider != "" || len(o.ProviderOptions) > 0 || o.Profile != "" {
+		return nil, errors.New("there are no execution providers and no profile of operators: leave them out, or use backend onnx")
 	}
 	return backend{}, nil
 }

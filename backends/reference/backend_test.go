@@ -16,6 +16,16 @@ func TestUnknownDevice(t *testing.T) {
 	}
 }
 
+func TestUnknownOptions(t *testing.T) {
+	for _, o := range []backends.Options{
+		{Provider: "OpenVINO"}, {ProviderOptions: map[string]string{"use_tf32": "0"}}, {Profile: "steps.json"},
+	} {
+		if _, err := backends.Open(t.Context(), "reference", o); err == nil || !strings.Contains(err.Error(), "backend onnx") {
+			t.Errorf("Open with %+v: %v; want an error that says who has it", o, err)
+		}
+	}
+}
+
 func TestCompileRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, message string

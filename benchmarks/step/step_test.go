@@ -6,7 +6,9 @@ package step
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,39 +24,72 @@ import (
 )
 
 const (
-	images  = 64 // of a batch: 128 views
 	threads = 2
 	warmUps = 2
 )
 
-// BenchmarkStep trains a ResNet-18 with the small stem on views of 32 pixels, the same batch again and again. One operation
-// is one step; ms/step is the median.
+// cases are what is trained: an encoder on views of size by size pixels, two of each image.
+var cases = []struct {
+	name, encoder string
+	width         float64
+	images, size  int
+}{
+	{"resnet18-32px", "resnet18", 1, 64, 32},
+	{"resnet18-width0.25-32px", "resnet18", 0.25, 64, 32},
+	{"resnet50-224px", "resnet50", 1, 16, 224},
+}
+
+// subjects are the ways to train it: a backend with the options that make a difference.
+var subjects = []struct {
+	name, backend string
+	options       backends.Options
+}{
+	{"goclr-onnx", "onnx", backends.Options{}},
+	{"goclr-onnx-standard", "onnx", backends.Options{StandardOperators: true}},
+}
+
+// BenchmarkStep trains on the same batch again and again. One operation is one step; ms/step is the median. start-MiB is the resident
+// memory before anything is made, steps-MiB the highest while steps are measured.
 func BenchmarkStep(b *testing.B) {
-	for _, width := range []float64{1, 0.25} {
-		b.Run(fmt.Sprintf("resnet18-width%g/goclr-onnx", width), func(b *testing.B) {
-			program := compile(b, "onnx", width)
-			batch := firstBatch(b)
-			step := func() time.Duration {
-				start := time.Now()
-				if _, err := program.Step(context.Background(), batch, 0.05); err != nil {
-					b.Fatal(err)
-				}
-				return time.Since(start)
-			}
-			for range warmUps {
-				step()
-			}
-			var times []time.Duration
-			before := cpuTime(b)
-			for b.Loop() {
-				times = append(times, step())
-			}
-			cpu := (cpuTime(b) - before) / time.Duration(len(times))
-			slices.Sort(times)
-			b.ReportMetric(float64(cpu.Milliseconds()), "cpu-ms/step")
-			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms/step")
-		})
+	for _, c := range cases {
+		model := simclr.DefaultModel()
+		model.Encoder, model.Width, model.ImageSize = c.encoder, c.width, c.size
+		for _, s := range subjects {
+			b.Run(c.name+"/"+s.name, func(b *testing.B) {
+				started := memory(b, "VmRSS")
+				options := s.options
+				options.Threads = threads
+				measure(b, compile(b, s.backend, options, model, c.images), firstBatch(b, c.images, c.size))
+				b.ReportMetric(started, "start-MiB")
+				b.ReportMetric(memory(b, "VmHWM"), "steps-MiB")
+			})
+		}
 	}
+}
+
+// measure reports the time of steps after the first ones.
+func measure(b *testing.B, program backends.Program, batch arrow.Record) {
+	b.Helper()
+	step := func() time.Duration {
+		start := time.Now()
+		if _, err := program.Step(context.Background(), batch, 0.05); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(start)
+	}
+	for range warmUps {
+		step()
+	}
+	resetPeak(b)
+	var times []time.Duration
+	before := cpuTime(b)
+	for b.Loop() {
+		times = append(times, step())
+	}
+	cpu := (cpuTime(b) - before) / time.Duration(len(times))
+	slices.Sort(times)
+	b.ReportMetric(float64(cpu.Milliseconds()), "cpu-ms/step")
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms/step")
 }
 
 // cpuTime is the CPU time of this process so far: what other programs leave alone.
@@ -67,16 +102,37 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// compile returns the training step with its first weights.
-func compile(b *testing.B, backend string, width float64) backends.Program {
+// memory returns VmRSS, what is resident now, or VmHWM, the highest since resetPeak, in MiB.
+func memory(b *testing.B, field string) float64 {
 	b.Helper()
-	model := simclr.DefaultModel()
-	model.Width = width
+	const file = "/proc/self/status"
+	status, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(status), "\n"+field+":")
+	var kib float64
+	if _, err := fmt.Sscanf(line, "%g kB", &kib); err != nil {
+		b.Fatalf("%s has no %s in kB: %v", file, field, err)
+	}
+	return kib / 1024
+}
+
+func resetPeak(b *testing.B) {
+	b.Helper()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// compile returns the training step with its first weights.
+func compile(b *testing.B, backend string, o backends.Options, model simclr.Model, images int) backends.Program {
+	b.Helper()
 	step, weights, err := model.TrainStep(images, simclr.Optimizer{Name: "sgd", Momentum: 0.9, WeightDecay: 5e-4}, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
-	open, err := backends.Open(context.Background(), backend, backends.Options{Threads: threads})
+	open, err := backends.Open(context.Background(), backend, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -93,13 +149,13 @@ func compile(b *testing.B, backend string, width float64) backends.Program {
 }
 
 // firstBatch is a batch of the procedural set.
-func firstBatch(b *testing.B) arrow.Record {
+func firstBatch(b *testing.B, images, size int) arrow.Record {
 	b.Helper()
-	src, err := datasets.NewSynthetic(datasets.Synthetic{N: images})
+	src, err := datasets.NewSynthetic(datasets.Synthetic{N: images, Size: size})
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, err := pipeline.New(src, pipeline.Options{Batch: images, Epochs: 1}, stages.Decode{}, pipeline.Pair(stages.CIFAR()...))
+	p, err := pipeline.New(src, pipeline.Options{Batch: images, Epochs: 1}, stages.Decode{}, pipeline.Pair(stages.SimCLR(size, stages.PaperStrength(size))...))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/cmd/internal/cli"
@@ -16,10 +15,7 @@ import (
 type encoderFlags struct {
 	flags     *cli.Flags
 	run       string
-	backend   string
-	device    string
-	threads   int
-	library   string
+	backend   cli.Backend
 	workers   int
 	maxPixels int
 }
@@ -27,10 +23,7 @@ type encoderFlags struct {
 func (e *encoderFlags) define(f *cli.Flags) {
 	e.flags = f
 	defineRun(f, &e.run)
-	f.StringVar(&e.backend, "backend", "onnx", "what computes: "+strings.Join(backends.Names(), ", "))
-	f.StringVar(&e.device, "device", "cpu", "where: cpu, or what else the backend knows")
-	f.IntVar(&e.threads, "threads", 0, "threads of the backend (default the number of CPUs)")
-	f.StringVar(&e.library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")
+	e.backend.AddTo(f)
 	f.IntVar(&e.workers, "workers", 0, "goroutines that decode (default the number of CPUs)")
 	f.IntVar(&e.maxPixels, "max-pixels", stages.DefaultMaxPixels, "size above which an image is refused")
 }
@@ -48,8 +41,8 @@ func (e *encoderFlags) parse(args []string) error {
 		return cli.Usagef("unexpected argument %q: every setting is a flag", e.flags.Arg(0))
 	case e.run == "":
 		return cli.Usagef("-run is needed: the directory that pretrain -out wrote")
-	case e.threads < 0 || e.workers < 0:
-		return cli.Usagef("-threads %d -workers %d: neither may be negative", e.threads, e.workers)
+	case e.backend.Options.Threads < 0 || e.workers < 0:
+		return cli.Usagef("-threads %d -workers %d: neither may be negative", e.backend.Options.Threads, e.workers)
 	case e.maxPixels < 1:
 		return cli.Usagef("-max-pixels %d: it must be at least 1", e.maxPixels)
 	}
@@ -57,7 +50,7 @@ func (e *encoderFlags) parse(args []string) error {
 }
 
 func (e *encoderFlags) open(ctx context.Context) (backends.Backend, error) {
-	return backends.Open(ctx, e.backend, backends.Options{Device: e.device, Threads: e.threads, Library: e.library})
+	return e.backend.Open(ctx)
 }
 
 // options shows on line how many of total images are done.

@@ -207,6 +207,8 @@ func TestBadInput(t *testing.T) {
 		{"unknown flag", append(knn, "-tset", "x"), 2, "-test"},
 		{"no test", knn, 2, "-train and -test are needed"},
 		{"missing data", append(knn, "-test", "nowhere"), 1, "nowhere"},
+		{"unknown device", append(knn, "-test", data, "-device", "tpu"), 1, "cpu"},
+		{"provider option", append(knn, "-test", data, "-provider-option", "use_tf32"), 2, "-provider-option: want key=value"},
 		{"no run", []string{"knn", "-run", t.TempDir(), "-train", data, "-test", data}, 1, "pretrain -out"},
 		{"other classes", append(knn, "-test", classFolder(t)), 1, "different classes"},
 		{"no folder", []string{"embed", "-backend", backend(t), "-run", run, "-in", data, "-out", "/nowhere/x.arrow"}, 2, "no folder /nowhere"},

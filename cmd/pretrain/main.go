@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/goclr/goclr/backends"
 	_ "github.com/goclr/goclr/backends/onnx"
 	_ "github.com/goclr/goclr/backends/reference"
 	"github.com/goclr/goclr/cmd/internal/cli"
@@ -67,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer evaluation.close()
-	b, err := backends.Open(ctx, s.backend, backends.Options{Device: s.device, Threads: s.threads, Library: s.library})
+	b, err := s.backend.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,6 +92,9 @@ func run(ctx context.Context, args []string) error {
 		fmt.Fprintf(os.Stderr, "The run has had all its %d steps already.\n", progress.end)
 	} else {
 		fmt.Fprintln(os.Stderr, p.Stats())
+	}
+	if profile := s.backend.Options.Profile; profile != "" {
+		fmt.Fprintf(os.Stderr, "What took the time of a step is in %s.txt, each operator in %s\n", profile, profile)
 	}
 	fmt.Fprintf(os.Stderr, "The encoder is in %s\n", filepath.Join(s.out, "weights.safetensors"))
 	return nil

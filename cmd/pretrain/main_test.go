@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -290,6 +291,34 @@ func TestShards(t *testing.T) {
 	}
 }
 
+// TestOtherProvider resumes a run on the execution provider that it was started on, and watches its operators.
+func TestOtherProvider(t *testing.T) {
+	if _, err := onnx.FindLibrary(""); err != nil {
+		t.Skip(err)
+	}
+	dir, profile := t.TempDir(), filepath.Join(t.TempDir(), "steps.json")
+	if code, out := pretrain(t, small(t, dir, "-max-steps", "1", "-provider", "CPU", "-spin", "-profile-ops", profile)...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	table, err := os.ReadFile(profile + ".txt")
+	if err != nil || !strings.Contains(string(table), "1 steps, ") {
+		t.Errorf("the operators are %q (%v)", table, err)
+	}
+	if err := os.Remove(profile); err != nil {
+		t.Error(err)
+	}
+	if code, out := pretrain(t, "-resume", "-out", dir, "-max-steps", "2"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if _, err := os.Stat(profile); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("how a run was watched has been taken over (%v)", err)
+	}
+	c, err := simclr.ReadCheckpoint(dir)
+	if err != nil || c.Step != 2 || c.Backend.Provider != "CPU" || c.Settings["spin"] != "true" {
+		t.Errorf("checkpoint %+v (%v)", c, err)
+	}
+}
+
 // TestForeignWeights resumes with a weights file that another model left in the checkpoint.
 func TestForeignWeights(t *testing.T) {
 	mine, other := t.TempDir(), t.TempDir()
@@ -346,6 +375,8 @@ func TestBadInput(t *testing.T) {
 		{"unknown encoder", small(t, other, "-encoder", "resnet20"), 2, "resnet18, resnet34, resnet50"},
 		{"unknown backend", small(t, other, "-backend", "torch"), 1, "onnx, reference"},
 		{"unknown device", small(t, other, "-device", "tpu"), 1, "cpu"},
+		{"option of no provider", small(t, other, "-provider-option", "use_tf32=0"), 1, "provider"},
+		{"provider option", small(t, other, "-provider-option", "use_tf32"), 2, "-provider-option: want key=value"},
 		{"batch larger than the data", small(t, other, "-batch", "65"), 2, "at most 64"},
 		{"batch of one", small(t, other, "-batch", "1"), 2, "at least 2"},
 		{"chunk that does not divide", small(t, other, "-chunk", "3"), 2, "-chunk 3: it must divide -batch 4"},

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/simclr"
 	"github.com/goclr/goclr/stages"
@@ -18,9 +17,7 @@ type settings struct {
 	flags *cli.Flags
 
 	data, out               string
-	backend, device         string
-	library                 string
-	threads                 int
+	backend                 cli.Backend
 	model                   simclr.Model
 	normalize               string
 	optimizer               simclr.Optimizer
@@ -50,10 +47,8 @@ func newSettings() *settings {
 	f.StringVar(&s.out, "out", "", "the `directory` of the run (default runs/ and the time)")
 	f.BoolVar(&s.resume, "resume", false, "go on from the latest checkpoint in -out")
 
-	f.StringVar(&s.backend, "backend", "onnx", "what computes: "+strings.Join(backends.Names(), ", "))
-	f.StringVar(&s.device, "device", "cpu", "where: cpu, or what else the backend knows")
-	f.IntVar(&s.threads, "threads", 0, "threads of the backend (default the number of CPUs)")
-	f.StringVar(&s.library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")
+	s.backend.AddTo(f)
+	f.StringVar(&s.backend.Options.Profile, "profile-ops", "", "write when each operator of a step ran to this `file`, and their sums to file.txt")
 
 	f.StringVar(&m.Encoder, "encoder", m.Encoder, strings.Join(simclr.Encoders(), ", "))
 	f.Float64Var(&m.Width, "width", 0.25, "factor on the number of channels: 0.25, 0.5, 1, 2 or 4")
@@ -118,7 +113,7 @@ func (s *settings) parse(args []string) error {
 		value, least int
 	}{
 		{"epochs", s.epochs, 1}, {"keep", s.keep, 1}, {"eval-limit", s.evalLimit, 1}, {"max-pixels", s.maxPixels, 1},
-		{"max-steps", s.maxSteps, 0}, {"workers", s.workers, 0}, {"prefetch", s.prefetch, 0}, {"threads", s.threads, 0},
+		{"max-steps", s.maxSteps, 0}, {"workers", s.workers, 0}, {"prefetch", s.prefetch, 0}, {"threads", s.backend.Options.Threads, 0},
 		{"checkpoint-every", s.checkpointEvery, 0}, {"eval-every", s.evalEvery, 0},
 	} {
 		if f.value < f.least {
@@ -170,6 +165,7 @@ func (s *settings) record() map[string]string {
 	values := s.flags.Settings()
 	delete(values, "resume")
 	delete(values, "out")
+	delete(values, "profile-ops")
 	return values
 }
 

@@ -1,0 +1,172 @@
+"""Trains SimCLR in PyTorch as a run of goclr was trained: its recipe, its first weights, its very batches.
+
+    stream -run RUN -steps N | python torch_train.py --first RUN/checkpoints/step-0 --out OUT --steps N
+
+Standard input is the Arrow stream of benchmarks/stream. The recipe is that of run.json of the checkpoint --first, of step 0. OUT becomes
+the directory of a run as simclr/FORMAT.md describes it, with a checkpoint wherever RUN has one, so that `evaluate` and plot_run.py take
+it like any other. Where OUT has a checkpoint already, training goes on from it: the stream must begin there (stream -from).
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import platform
+import shutil
+import sys
+import time
+
+import pyarrow as pa
+import safetensors.torch
+import torch
+
+import torch_model
+
+MOMENTUM = "momentum/"
+# Fields of the recipe that this script follows. Others that are set are named in a warning: the recipe may not be the same.
+KNOWN = {
+    "model": {"encoder", "width", "image_size", "head", "head_layers", "projection", "temperature", "mean", "std"},
+    "optimizer": {"name", "learning_rate", "momentum", "weight_decay", "warmup_epochs"},
+}
+
+
+class Recipe:
+    """What run.json of a checkpoint says."""
+
+    def __init__(self, info):
+        self.info = info
+        self.model, self.optimizer = info["config"]["model"], info["config"]["optimizer"]
+        self.epochs, self.steps = info["config"]["epochs"], info["steps"]
+        self.steps_per_epoch = self.steps // self.epochs
+        self.checkpoint_every = int(info["settings"]["checkpoint-every"]) or self.steps_per_epoch
+        if self.optimizer["name"] != "sgd":
+            sys.exit(f"the run has optimizer {self.optimizer['name']}: this script knows sgd only")
+        for part, known in KNOWN.items():
+            if others := [f"{k} {v}" for k, v in info["config"][part].items() if k not in known and v]:
+                print(f"warning: unknown to this script, and not followed: {part} with {', '.join(others)}", file=sys.stderr)
+
+    def network(self):
+        m = self.model
+        layers = {"none": 0, "linear": 1, "nonlinear": m["head_layers"]}[m["head"]]
+        return torch_model.network(m["encoder"], m["width"], m["image_size"], layers, m["projection"])
+
+    def rate(self, n):
+        """The learning rate of step n, counted from 0: linear warm-up, then a half cosine (simclr.Optimizer)."""
+        peak, warmup = self.optimizer["learning_rate"], self.optimizer["warmup_epochs"] * self.steps_per_epoch
+        if n < warmup:
+            return peak * (n + 1) / max(warmup, n + 1)
+        progress = (n - warmup) / max(1, self.steps - warmup)
+        return peak * (1 + math.cos(math.pi * min(progress, 1))) / 2
+
+
+class Checkpoints:
+    """The directory of a run."""
+
+    def __init__(self, out, recipe, layout):
+        self.out, self.recipe, self.layout = out, recipe, layout
+
+    def latest(self):
+        """Returns the checkpoint to go on from, or None."""
+        path = self.out / "latest"
+        return path if (path / "run.json").exists() else None
+
+    def load(self, path, net, sgd):
+        """Sets weights, running statistics and momentum to those of a checkpoint, and returns its step."""
+        weights = safetensors.torch.load_file(path / "weights.safetensors")
+        counters = {name for name in net.state_dict() if name.endswith("num_batches_tracked")}  # which goclr does not have
+        missing, unexpected = net.load_state_dict(weights, strict=False)
+        if (lacking := set(missing) - counters) or unexpected:
+            sys.exit(f"{path} is of another network: it lacks {sorted(lacking)} and has besides {unexpected}")
+        momentum = safetensors.torch.load_file(path / "momentum.safetensors")
+        for name, parameter in net.named_parameters():
+            sgd.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum[MOMENTUM + name])
+        return json.loads((path / "run.json").read_text())["step"]
+
+    def save(self, step, net, sgd):
+        parent = self.out / "checkpoints"
+        whole = f"step-{step}"
+        aside = parent / f".{whole}-aside"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(parent / whole, ignore_errors=True)
+        aside.mkdir(parents=True)
+        weights = {name: t for name, t in net.state_dict().items() if not name.endswith("num_batches_tracked")}
+        momentum = {MOMENTUM + name: sgd.state[p]["momentum_buffer"] for name, p in net.named_parameters()}
+        for tensors, name in (weights, "weights"), (momentum, "momentum"):
+            tensors = {k: t.contiguous() for k, t in tensors.items()}
+            safetensors.torch.save_file(tensors, aside / f"{name}.safetensors")
+        backend = {"backend": "torch", "device": "cpu", "library": f"PyTorch {torch.__version__} {self.layout}",
+                   "cpu": platform.machine(), "threads": torch.get_num_threads()}
+        (aside / "run.json").write_text(json.dumps(self.recipe.info | {"step": step, "backend": backend}, indent=2))
+        aside.rename(parent / whole)
+        link(f"checkpoints/{whole}", self.out / "latest")
+        link("latest/weights.safetensors", self.out / "weights.safetensors")
+
+
+def link(target, path):
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.rename(path)
+
+
+def open_log(path, done):
+    """Opens metrics.jsonl for what follows the given step; lines of later ones, whole or not, are removed."""
+    lines = path.read_text().splitlines()[:done] if path.exists() else []
+    path.write_text("".join(line + "\n" for line in lines))
+    return path.open("a", buffering=1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--first", type=pathlib.Path, required=True, help="the checkpoint of step 0 of goclr's run")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="the directory of this run")
+    parser.add_argument("--steps", type=int, required=True, help="steps in all")
+    parser.add_argument("--layout", choices=torch_model.LAYOUTS, default="channels-last")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    recipe = Recipe(json.loads((args.first / "run.json").read_text()))
+    net = recipe.network()
+    model, optimizer = recipe.model, recipe.optimizer
+    objective = torch_model.objective(net, args.layout, model["temperature"], model["mean"], model["std"])
+    sgd = torch_model.sgd(net, 0, optimizer["momentum"], optimizer["weight_decay"])
+    checkpoints = Checkpoints(args.out, recipe, args.layout)
+    done = checkpoints.load(checkpoints.latest() or args.first, net, sgd)
+    if not checkpoints.latest():
+        checkpoints.save(0, net, sgd)
+    log = open_log(args.out / "metrics.jsonl", done)
+    batches = pa.ipc.open_stream(sys.stdin.buffer)
+    found = {k.decode(): v.decode() for k, v in batches.schema.metadata.items()}
+    if found != {"plan_hash": recipe.info["plan_hash"], "from": str(done)}:
+        sys.exit(f"the stream has {found}, but this run is at step {done} of plan {recipe.info['plan_hash']}")
+
+    before = time.perf_counter()
+    for batch in batches:
+        views = torch.from_numpy(batch["views"].to_numpy_ndarray().copy()).flatten(0, 1)
+        waited = time.perf_counter() - before
+        for group in sgd.param_groups:
+            group["lr"] = recipe.rate(done)
+        sgd.zero_grad(set_to_none=True)
+        loss = objective(views)
+        loss.backward()
+        sgd.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            sys.exit(f"step {done + 1}: the loss is {value}")
+        done += 1
+        took = time.perf_counter() - before
+        log.write(json.dumps({
+            "step": done, "epoch": done / recipe.steps_per_epoch, "loss": value, "lr": recipe.rate(done - 1),
+            "images_per_s": batch.num_rows / took, "wait": waited / took,
+        }) + "\n")
+        if done % recipe.checkpoint_every == 0 or done == args.steps:
+            checkpoints.save(done, net, sgd)
+        before = time.perf_counter()
+    if done < args.steps:
+        sys.exit(f"the stream ended after step {done} of {args.steps}")
+
+
+if __name__ == "__main__":
+    main()
