@@ -66,6 +66,7 @@ func newSums(ctx context.Context, p *program) (_ *sums, err error) {
 	if s.dEmbedding, err = newTensor(p.step.Project.Shape); err != nil {
 		return nil, err
 	}
+	how := p.how
 	for _, part := range []struct {
 		session        **session
 		given, outputs []*graph.Node
@@ -76,14 +77,18 @@ func newSums(ctx context.Context, p *program) (_ *sums, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := lowerFrom(p.step.Graph, part.given, part.outputs, false, p.how)
+		m, err := lowerFrom(p.step.Graph, part.given, part.outputs, false, how)
 		if err != nil {
 			return nil, err
 		}
-		if *part.session, err = newSession(m, p.library, p.how); err != nil {
+		if *part.session, err = newSession(m, p.library, how); err != nil {
 			return nil, err
 		}
+		how.profile = ""
 	}
+	// The profile of a program that steps in parts is that of backward.
+	p.train.profile.discard()
+	p.train.profile = nil
 	return s, nil
 }
 

@@ -3,7 +3,10 @@ package onnx
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,5 +128,36 @@ func TestBackwardThatCannotCompile(t *testing.T) {
 	}
 	if _, err := p.Step(t.Context(), batch, 0.1); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestProfileOfBackward: a program that steps in parts has the profile of those, not of steps that it never took.
+func TestProfileOfBackward(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ops.json")
+	b, err := backends.Open(t.Context(), "onnx", backends.Options{Threads: 2, Profile: file})
+	if errors.Is(err, ErrNoLibrary) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeTest(t, b)
+	s := dividedBlock(4, 8, 8, 2)
+	p := programOf(t, b, s)
+	for range 3 {
+		if err := p.Backward(t.Context(), pairsOf(t, 4, 8), make([]float32, s.Project.Size())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Update(0.1); err != nil {
+		t.Fatal(err)
+	}
+	closeTest(t, p)
+	table, err := os.ReadFile(file + ".txt")
+	if err != nil || !strings.Contains(string(table), "3 steps") || !strings.Contains(string(table), "ConvGradFilter") {
+		t.Errorf("the table is %q (%v), want three steps", table, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(file)); err != nil || len(left) != 2 {
+		t.Errorf("beside the trace and its table there is more: %v (%v)", left, err)
 	}
 }

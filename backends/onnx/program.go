@@ -32,7 +32,6 @@ func compile(ctx context.Context, s *graph.Step, library string, how settings) (
 		return nil, err
 	}
 	p := &program{step: s, library: library, how: how}
-	p.how.profile = "" // which is of train
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())

@@ -33,7 +33,7 @@ func main() {
 	log.SetFlags(0)
 	batches := flag.String("batches", "256,1024,4096,8192", "images of a batch, for each row")
 	chunk := flag.Int("chunk", 64, "images that the network takes at once; 0: the batch")
-	steps := flag.Int("steps", 2, "training steps")
+	steps := flag.Int("steps", 1, "training steps")
 	width := flag.Float64("width", 0.25, "of the network")
 	one := flag.Int("one", 0, "print the row of this batch only: what each process does")
 	flag.Parse()
@@ -70,7 +70,9 @@ func measure(batch, chunk, steps int, width float64) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := pipeline.New(src, pipeline.Options{Batch: batch, Epochs: steps, Prefetch: 2},
+	// An epoch is a batch, and there are two more than are trained on: those that the pipeline makes ahead.
+	const ahead = 2
+	p, err := pipeline.New(src, pipeline.Options{Batch: batch, Epochs: steps + ahead, Prefetch: ahead},
 		stages.Decode{}, pipeline.Pair(stages.SimCLR(size, 0.5)...))
 	if err != nil {
 		return err
@@ -85,10 +87,10 @@ func measure(batch, chunk, steps int, width float64) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	r := simclr.Run{Dir: dir, Config: simclr.Config{
+	r := simclr.Run{Dir: dir, MaxSteps: steps, Config: simclr.Config{
 		Model:     simclr.DefaultModel(),
 		Optimizer: simclr.Optimizer{Name: "lars", LearningRate: 0.3 * float64(batch) / 256, Momentum: 0.9, WeightDecay: 1e-6, WarmupEpochs: 1},
-		Epochs:    steps, Chunk: chunk,
+		Epochs:    steps + ahead, Chunk: chunk,
 	}}
 	r.Model.Width, r.Model.ImageSize = width, size
 	var losses []float32
@@ -107,7 +109,7 @@ func measure(batch, chunk, steps int, width float64) (err error) {
 	if err != nil {
 		return err
 	}
-	views := 3 * batch * 2 * size * size * 3 >> 20
+	views := (1 + ahead) * batch * 2 * size * size * 3 >> 20
 	fmt.Printf("| %d | %d | %d | %d | %.6f | %.6f |\n", batch, chunk, peak, views, losses[0], ntXent(z, dim, r.Model.Temperature))
 	return nil
 }
