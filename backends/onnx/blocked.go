@@ -28,6 +28,9 @@ var inBlocks = map[graph.Op]func(l *lowerer, n *graph.Node) (ok bool){
 
 	graph.OpReLU: (*lowerer).elementwise,
 	graph.OpAdd:  (*lowerer).elementwise,
+
+	graph.OpVelocity: (*lowerer).ownVelocity,
+	graph.OpDescend:  (*lowerer).ownDescend,
 }
 
 // blocked lowers a node to goclr's operators, if it can.
@@ -240,5 +243,25 @@ func (l *lowerer) elementwise(n *graph.Node) bool {
 		in[i] = l.block(x)
 	}
 	l.blocks[n] = standard[n.Op](l, n, in)
+	return true
+}
+
+// shapeInts describes a tensor of any shape of up to four dimensions.
+func shapeInts(n *graph.Node) []int {
+	shape := tensorShape(n)
+	ints := make([]int, 5)
+	ints[0] = len(shape)
+	copy(ints[1:], shape)
+	return ints
+}
+
+// ownVelocity and ownDescend pass over the weights once each, where the standard takes seven operators.
+func (l *lowerer) ownVelocity(n *graph.Node) bool {
+	l.values[n] = l.ownOp("Velocity", l.operands(n), shapeInts(n), n.Attr.Factor, n.Attr.Decay)
+	return true
+}
+
+func (l *lowerer) ownDescend(n *graph.Node) bool {
+	l.values[n] = l.ownOp("Descend", l.operands(n), shapeInts(n))
 	return true
 }

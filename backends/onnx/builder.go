@@ -15,6 +15,7 @@ type builder struct {
 	operations []operation
 	constants  []constant
 	known      map[constantKey]value
+	made       map[value]string // results of operations, and the names of those that the model yields
 	count      int
 }
 
@@ -24,7 +25,9 @@ type constantKey struct {
 	shape, raw string
 }
 
-func newBuilder() *builder { return &builder{known: map[constantKey]value{}} }
+func newBuilder() *builder {
+	return &builder{known: map[constantKey]value{}, made: map[value]string{}}
+}
 
 func (b *builder) fresh(kind string) value {
 	b.count++
@@ -54,13 +57,19 @@ func (b *builder) append(o operation, outputs int, in []value) []value {
 	for i := range out {
 		out[i] = b.fresh(o.op)
 		o.outputs = append(o.outputs, string(out[i]))
+		b.made[out[i]] = ""
 	}
 	b.operations = append(b.operations, o)
 	return out
 }
 
-// name appends an output of the model: v under the given name.
+// name makes v an output of the model under the given name: the operation that makes it writes it there. A value that none makes,
+// or that has a name already, is copied.
 func (b *builder) name(v value, name string) {
+	if named, ok := b.made[v]; ok && named == "" {
+		b.made[v] = name
+		return
+	}
 	b.operations = append(b.operations, operation{op: "Identity", inputs: []string{string(v)}, outputs: []string{name}})
 }
 
@@ -144,6 +153,7 @@ func (b *builder) needed(outputs []port) ([]operation, []constant) {
 	}
 	var operations []operation
 	for _, o := range slices.Backward(b.operations) {
+		o.inputs, o.outputs = b.final(o.inputs), b.final(o.outputs)
 		if !slices.ContainsFunc(o.outputs, func(name string) bool { return needed[name] }) {
 			continue
 		}
@@ -155,4 +165,15 @@ func (b *builder) needed(outputs []port) ([]operation, []constant) {
 	slices.Reverse(operations)
 	constants := slices.Clone(b.constants)
 	return operations, slices.DeleteFunc(constants, func(c constant) bool { return !needed[c.name] })
+}
+
+// final replaces the names of values that are outputs of the model.
+func (b *builder) final(names []string) []string {
+	out := slices.Clone(names)
+	for i, name := range names {
+		if output := b.made[value(name)]; output != "" {
+			out[i] = output
+		}
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -40,9 +41,28 @@ func hold(library string) error {
 		return fmt.Errorf("%s cannot serve as ONNX Runtime %s on this machine: run %s, or name another in %s: %w",
 			library, LibraryVersion, fetchCommand, LibraryEnv, err)
 	}
+	if err := shareMemory(); err != nil {
+		return errors.Join(fmt.Errorf("set up the memory of ONNX Runtime: %w", err), ort.DestroyEnvironment())
+	}
 	environment.library = library
 	environment.holders = 1
 	return nil
+}
+
+// shareMemory makes one pool of memory for all sessions, which train and evaluate in turn. It grows by what is asked for; one
+// that doubled, as those of sessions do by default, would hold up to twice what a step needs.
+func shareMemory() error {
+	const unlimited, asRequested, byDefault = 0, 1, -1
+	pool, err := ort.NewArenaCfg(unlimited, asRequested, byDefault, byDefault)
+	if err != nil {
+		return err
+	}
+	defer pool.Destroy()
+	where, err := ort.GetMemoryInfo()
+	if err != nil {
+		return err
+	}
+	return ort.CreateAndRegisterAllocator(where, pool)
 }
 
 // release gives up one hold.

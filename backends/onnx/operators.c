@@ -27,6 +27,7 @@ struct operator {
 	const char *name;
 	size_t required, inputs, outputs, ints, floats;
 	int bytes; // the first input is of bytes, all else of floats
+	size_t (*in_place)(int **inputs, int **outputs); // which input an output may take the place of
 	int (*compute)(struct call *c);
 };
 
@@ -212,6 +213,44 @@ static int compute_avg_pool_grad(struct call *c) {
 	return dx ? c->kernels->avg_pool_grad(c->n, i[0], i[1] * i[2], input(c, 0), dx, &c->team) : -1;
 }
 
+// same is an output of the shape in ints, of *size numbers.
+static float *same(struct call *c, size_t *size) {
+	size_t rank = (size_t)c->ints[0];
+	*size = 1;
+	for (size_t i = 0; i < rank; i++) *size *= (size_t)c->ints[1 + i];
+	return output(c, 0, c->ints + 1, rank);
+}
+
+static int compute_velocity(struct call *c) {
+	size_t size;
+	float *out = same(c, &size);
+	return out ? c->kernels->velocity(size, input(c, 0), input(c, 1), input(c, 2), c->floats[0], c->floats[1], out, &c->team) : -1;
+}
+
+static int compute_descend(struct call *c) {
+	size_t size;
+	float *out = same(c, &size);
+	const float *rate = input(c, 2);
+	return out ? c->kernels->descend(size, input(c, 0), input(c, 1), rate ? *rate : 1, out, &c->team) : -1;
+}
+
+// An output that takes the place of an input, which nothing else needs, saves memory.
+static size_t in_place_of(int input, int **inputs, int **outputs) {
+	*inputs = malloc(sizeof **inputs);
+	*outputs = malloc(sizeof **outputs);
+	if (!*inputs || !*outputs) {
+		free(*inputs), free(*outputs);
+		return 0;
+	}
+	**inputs = input;
+	**outputs = 0;
+	return 1;
+}
+
+static size_t in_place_of_1(int **inputs, int **outputs) { return in_place_of(1, inputs, outputs); }
+static size_t in_place_of_6(int **inputs, int **outputs) { return in_place_of(6, inputs, outputs); }
+static void release_in_place(int *inputs, int *outputs) { free(inputs), free(outputs); }
+
 static struct operator operators[] = {
 	// name, inputs required and in all, outputs, lengths of ints and floats, whether it reads bytes
 	{.name = "Block", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_block},
@@ -224,12 +263,14 @@ static struct operator operators[] = {
 	{.name = "Moments", .required = 1, .inputs = 1, .outputs = 2, .ints = 3, .compute = compute_moments},
 	{.name = "Normalize", .required = 4, .inputs = 6, .outputs = 1, .ints = 4, .floats = 1, .compute = compute_normalize},
 	{.name = "NormalizeGradParams", .required = 4, .inputs = 5, .outputs = 2, .ints = 3, .floats = 1, .compute = compute_normalize_grad_params},
-	{.name = "NormalizeGradInput", .required = 7, .inputs = 8, .outputs = 1, .ints = 3, .floats = 1, .compute = compute_normalize_grad_input},
-	{.name = "ReLUGrad", .required = 2, .inputs = 2, .outputs = 1, .ints = 3, .compute = compute_relu_grad},
+	{.name = "NormalizeGradInput", .required = 7, .inputs = 8, .outputs = 1, .ints = 3, .floats = 1, .compute = compute_normalize_grad_input, .in_place = in_place_of_6},
+	{.name = "ReLUGrad", .required = 2, .inputs = 2, .outputs = 1, .ints = 3, .compute = compute_relu_grad, .in_place = in_place_of_1},
 	{.name = "MaxPool", .required = 1, .inputs = 1, .outputs = 1, .ints = 6, .compute = compute_max_pool},
 	{.name = "MaxPoolGrad", .required = 2, .inputs = 2, .outputs = 1, .ints = 6, .compute = compute_max_pool_grad},
 	{.name = "AvgPool", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_avg_pool},
 	{.name = "AvgPoolGrad", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_avg_pool_grad},
+	{.name = "Velocity", .required = 3, .inputs = 3, .outputs = 1, .ints = 5, .floats = 2, .compute = compute_velocity},
+	{.name = "Descend", .required = 2, .inputs = 3, .outputs = 1, .ints = 5, .compute = compute_descend},
 };
 
 static const struct operator *described(const OrtCustomOp *op) { return (const struct operator *)op; }
@@ -311,6 +352,7 @@ const char *goclr_add_operators(const char *library, void *session_options, cons
 			.KernelDestroy = destroy, .GetInputCharacteristic = get_input_need, .GetOutputCharacteristic = get_output_need,
 			.GetInputMemoryType = get_memory, .CreateKernelV2 = create, .KernelComputeV2 = compute,
 			.GetStartVersion = get_first_version, .GetEndVersion = get_last_version,
+			.GetMayInplace = operators[i].in_place, .ReleaseMayInplace = operators[i].in_place ? release_in_place : NULL,
 		};
 		failure = ORT(api, CustomOpDomain_Add, d, &operators[i].base);
 	}

@@ -46,7 +46,9 @@ struct OrtCustomOp {
 	void *InferOutputShapeFn;
 	int (*GetStartVersion)(const OrtCustomOp *);
 	int (*GetEndVersion)(const OrtCustomOp *);
-	void *inplace[4];
+	size_t (*GetMayInplace)(int **inputs, int **outputs);
+	void (*ReleaseMayInplace)(int *inputs, int *outputs);
+	void *alias[2];
 };
 
 // ORT calls function `name` of the table.

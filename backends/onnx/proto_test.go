@@ -17,7 +17,8 @@ func tinyModel() []byte {
 	x = b.op("ScatterElements", []value{x, b.constant(int64Type, []int{1, 2}, rawInts([]int{0, -1})), b.floats([]int{1, 2}, 2.5)},
 		intAttr("axis", 0), strAttr("reduction", "add"))
 	b.name(x, "out:0")
-	return b.encode([]port{{"in:x", float32Type, []int{2, 3}}}, []port{{"out:0", float32Type, []int{3, 2}}})
+	b.name(x, "out:1")
+	return b.encode([]port{{"in:x", float32Type, []int{2, 3}}}, []port{{"out:0", float32Type, []int{3, 2}}, {"out:1", float32Type, []int{3, 2}}})
 }
 
 // TestEncodeModel compares the bytes of a model with those that testdata/golden.py wrote with the official package.

@@ -82,6 +82,7 @@ func sessionOptions(how settings) (*ort.SessionOptions, error) {
 		o.SetLogSeverityLevel(ort.LoggingLevelError),
 		// Plans all activations into one block, which for a training step takes twice the memory.
 		o.SetMemPattern(false),
+		o.AddSessionConfigEntry("session.use_env_allocators", "1"), // see shareMemory
 		// Threads that spin while idle use a third more CPU for the same step, which others on the machine lose. On a quiet
 		// one they are faster: benchmarks/results/step.md.
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),

@@ -65,6 +65,10 @@ struct kernels {
 	int (*avg_pool_grad)(size_t n, size_t c, size_t pixels, const float *dy, float *dx, const struct team *t); // dy is plain [n, c]
 	int (*block)(size_t n, size_t c, size_t pixels, const float *plain, float *blocked, const struct team *t);
 	int (*unblock)(size_t n, size_t c, size_t pixels, const float *blocked, float *plain, const struct team *t);
+
+	// out is momentum*v + grad + decay*p, or p - rate*v. They are tensors of any shape, aligned to no more than a number.
+	int (*velocity)(size_t size, const float *v, const float *p, const float *grad, float momentum, float decay, float *out, const struct team *t);
+	int (*descend)(size_t size, const float *p, const float *v, float rate, float *out, const struct team *t);
 };
 
 // A level is a set of instructions that the kernels are compiled for.

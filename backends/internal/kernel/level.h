@@ -15,6 +15,7 @@ enum { MAX_TAPS = 49 };
 #include "pixels.h"
 #include "normalize.h"
 #include "pool.h"
+#include "elementwise.h"
 
 const struct kernels KERNELS = {
 	.conv = conv,
@@ -33,4 +34,6 @@ const struct kernels KERNELS = {
 	.avg_pool_grad = avg_pool_grad,
 	.block = block,
 	.unblock = unblock,
+	.velocity = velocity,
+	.descend = descend,
 };

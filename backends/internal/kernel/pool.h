@@ -1,4 +1,4 @@
-// Pooling, and what is left: the gradient of a ReLU, and the way into blocks and out of them.
+// Pooling, and the way into blocks and out of them.
 
 struct pooling {
 	const struct pool *s;
@@ -135,25 +135,5 @@ TARGET static void unblock_task(void *job, size_t plane) {
 TARGET static int unblock(size_t n, size_t c, size_t pixels, const float *blocked, float *plain, const struct team *t) {
 	struct passing g = {c, pixels, blocked, plain};
 	t->run(t, unblock_task, &g, n * blocks(c));
-	return 0;
-}
-
-struct masking {
-	size_t size;
-	const float *y, *dy;
-	float *dx;
-};
-
-enum { STRETCH = 1 << 14 };
-
-TARGET static void relu_grad_task(void *job, size_t i) {
-	struct masking *g = job;
-	size_t from = i * STRETCH, end = from + STRETCH < g->size ? from + STRETCH : g->size;
-	for (size_t k = from; k < end; k++) g->dx[k] = g->y[k] > 0 ? g->dy[k] : 0;
-}
-
-TARGET static int relu_grad(size_t size, const float *y, const float *dy, float *dx, const struct team *t) {
-	struct masking g = {size, y, dy, dx};
-	t->run(t, relu_grad_task, &g, (size + STRETCH - 1) / STRETCH);
 	return 0;
 }

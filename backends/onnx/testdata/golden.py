@@ -24,18 +24,18 @@ graph = onnx.GraphProto(
         node(
             "ScatterElements",
             ["Transpose#2", "constant#3", "constant#4"],
-            ["ScatterElements#5"],
+            ["out:0"],
             axis=0,
             reduction="add",
         ),
-        node("Identity", ["ScatterElements#5"], ["out:0"]),
+        node("Identity", ["out:0"], ["out:1"]),
     ],
     initializer=[
         constant("constant#3", TensorProto.INT64, [1, 2], b"\0" * 8 + b"\xff" * 8),
         constant("constant#4", TensorProto.FLOAT, [1, 2], b"\0\0\x20\x40" * 2),
     ],
     input=[helper.make_tensor_value_info("in:x", TensorProto.FLOAT, [2, 3])],
-    output=[helper.make_tensor_value_info("out:0", TensorProto.FLOAT, [3, 2])],
+    output=[helper.make_tensor_value_info(name, TensorProto.FLOAT, [3, 2]) for name in ("out:0", "out:1")],
 )
 model = onnx.ModelProto(ir_version=8, producer_name="goclr", graph=graph)
 model.opset_import.append(onnx.OperatorSetIdProto(domain="", version=18))
