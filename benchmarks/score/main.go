@@ -55,6 +55,9 @@ type result struct {
 type sets struct{ train, test *datasets.Subset }
 
 func (s *sets) open(train, test string, limit int) error {
+	if train == "" || test == "" {
+		return errors.New("-train and -test are needed: labelled images to learn from and to classify")
+	}
 	var open [2]*datasets.Subset
 	for i, spec := range []string{train, test} {
 		d, err := datasets.Open(context.Background(), spec, datasets.Options{})

@@ -41,6 +41,9 @@ func main() {
 
 // write writes the batches from number from on, to the one before number steps or, if that is 0, to the end.
 func write(w io.Writer, run, data string, from, steps int) (err error) {
+	if run == "" {
+		return errors.New("-run is needed: the directory that pretrain -out wrote")
+	}
 	c, err := simclr.ReadCheckpoint(run)
 	if err != nil {
 		return err

@@ -105,6 +105,7 @@ func TestStreamRefuses(t *testing.T) {
 		from, steps     int
 		want            string
 	}{
+		{"no flag", "", "", 0, 0, "-run is needed"},
 		{"no run", t.TempDir(), "", 0, 0, "name the directory"},
 		{"other images", run, "synthetic:n=25", 0, 0, "other batches than those of the run: source"},
 		{"no images", run, "nowhere/at-all", 0, 0, "say with -data where they are now"},
