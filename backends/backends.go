@@ -24,8 +24,12 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// ErrUnsupported is returned by the optional methods of a Program: Backward, Gradients, Update, and Embed in mode Train.
+// ErrUnsupported is returned by the optional methods of a Program: Backward, Gradients, SetGradients, Update, and Embed in mode
+// Train.
 var ErrUnsupported = errors.New("not supported by this backend")
+
+// ErrNoGradients is returned by Gradients, SetGradients and Update where nothing has been added up.
+var ErrNoGradients = errors.New("there are no gradients: call Backward first")
 
 // A Backend runs steps on one device.
 type Backend interface {
@@ -55,12 +59,24 @@ type Program interface {
 	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
 	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
 	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)
-	// Backward adds to the gradients, given that of the loss with respect to each vector of Embed in mode Train.
+
+	// Backward, Gradients, SetGradients and Update are a Step in parts, for a loss over more than one batch: Embed all batches in
+	// mode Train, differentiate the loss with respect to all vectors, call Backward for each batch, and Update once (gradient
+	// caching, Gao et al. 2021). With one batch that is Step, up to rounding; with several, batch normalisation sees each batch by
+	// itself. The tensors that Load, Save and Embed know change with Update only; Load and Step drop what was added up.
+
+	// Backward adds to the gradients, given dEmbedding [rows, F], that of the loss with respect to the vectors of Embed in mode
+	// Train, and moves the running statistics by this batch, as of Update. After an error all is as before.
 	Backward(ctx context.Context, batch arrow.Record, dEmbedding []float32) error
-	// Gradients returns what Backward has added up.
+	// Gradients returns a copy of what Backward has added up: a tensor for each parameter that the loss depends on, under its
+	// name, in the order of graph.Step.Gradients.
 	Gradients() (Weights, error)
-	// Update applies the gradients and clears them.
+	// SetGradients replaces them, for example by their sum over several machines. It takes what Gradients returns, in any order.
+	// Tensors that are missing or have another shape are an error, and then nothing is changed.
+	SetGradients(w Weights) error
+	// Update takes the gradients for those of a step and clears them. After an error all is as before.
 	Update(lr float32) error
+
 	// Load sets the tensors of the step by name and ignores others. A Slot that w lacks becomes zero; any other
 	// missing tensor, or one of another shape, is an error that names it, and then nothing is changed.
 	Load(w Weights) error
@@ -113,11 +129,23 @@ func (w Weights) Find(name string) (Tensor, bool) {
 
 // Match returns for each tensor node of a step its values in w: what Program.Load takes. A missing Slot is nil, meaning zero.
 func Match(s *graph.Step, w Weights) ([][]float32, error) {
+	return match(s.Tensors(), w)
+}
+
+// MatchGradients returns for each gradient of a step its values in w: what Program.SetGradients takes.
+func MatchGradients(d graph.Division, w Weights) ([][]float32, error) {
+	nodes := make([]*graph.Node, len(d.Gradients))
+	for i, g := range d.Gradients {
+		nodes[i] = g.Param
+	}
+	return match(nodes, w)
+}
+
+func match(nodes []*graph.Node, w Weights) ([][]float32, error) {
 	byName := make(map[string]Tensor, len(w))
 	for _, t := range w {
 		byName[t.Name] = t
 	}
-	nodes := s.Tensors()
 	values := make([][]float32, len(nodes))
 	for i, n := range nodes {
 		t, ok := byName[n.Name]

@@ -120,6 +120,21 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestMatchGradients: unlike a slot's values, no gradient may be left out.
+func TestMatchGradients(t *testing.T) {
+	var g graph.Graph
+	d := graph.Division{Gradients: []graph.Gradient{{Param: g.Param("a", 2)}, {Param: g.Param("b", 1)}}}
+	a := backends.Tensor{Name: "a", Shape: []int{2}, Data: []float32{1, 2}}
+	b := backends.Tensor{Name: "b", Shape: []int{1}, Data: []float32{3}}
+	got, err := backends.MatchGradients(d, backends.Weights{b, a})
+	if err != nil || !slices.EqualFunc(got, [][]float32{{1, 2}, {3}}, slices.Equal[[]float32]) {
+		t.Errorf("MatchGradients returned %v, %v", got, err)
+	}
+	if _, err := backends.MatchGradients(d, backends.Weights{a}); err == nil || !strings.Contains(err.Error(), `"b"`) {
+		t.Errorf("without the gradient of b: %v", err)
+	}
+}
+
 func TestFind(t *testing.T) {
 	w := backends.Weights{{Name: "a", Data: []float32{1}}, {Name: "b", Data: []float32{2}}}
 	if b, ok := w.Find("b"); !ok || b.Data[0] != 2 {

@@ -1,6 +1,10 @@
 package simclr
 
-import "github.com/goclr/goclr/backends/graph"
+import (
+	"slices"
+
+	"github.com/goclr/goclr/backends/graph"
+)
 
 // A Role says what a parameter does, which decides whether weight decay and LARS act on it. Names do not:
 // torchvision's downsample.1.weight is a gamma.
@@ -53,6 +57,22 @@ func (b *builder) state(name string, init initializer, shape ...int) *graph.Node
 		b.params = append(b.params, &param{n, Norm, init})
 		return n
 	})
+}
+
+// trained returns the parameters that a step trains.
+func (b *builder) trained() []*graph.Node {
+	var nodes []*graph.Node
+	for _, p := range b.params {
+		if p.node.Op == graph.OpParam {
+			nodes = append(nodes, p.node)
+		}
+	}
+	return nodes
+}
+
+// find returns the parameter of a node.
+func (b *builder) find(n *graph.Node) *param {
+	return b.params[slices.IndexFunc(b.params, func(p *param) bool { return p.node == n })]
 }
 
 func (b *builder) tensor(name string, create func() *graph.Node) *graph.Node {

@@ -33,9 +33,9 @@ func (m Model) ClassifierStep(batch, classes int, o Optimizer, seed uint64) (*gr
 	b.training = true
 	x := b.g.Image(imagesColumn, batch, m.ImageSize, m.ImageSize, m.Mean, m.Std)
 	logits, labels := classify(b, m.encode(b, x), classes), b.g.Labels(batch, classes)
-	loss := b.g.CrossEntropy(logits, labels)
-	s := &graph.Step{Graph: b.g, Loss: loss, Accuracy: b.g.LabelAccuracy(logits, labels)}
-	s.Updates = slices.Concat(b.updates, o.updates(b, loss))
+	s := &graph.Step{Graph: b.g, Loss: b.g.CrossEntropy(logits, labels), Accuracy: b.g.LabelAccuracy(logits, labels)}
+	s.Differentiate(b.trained())
+	s.Updates = slices.Concat(b.updates, o.updates(b, s.Gradients))
 	s.Features = classify(b, m.features(b), classes)
 	return s, b.initial(seed), nil
 }

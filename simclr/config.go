@@ -18,6 +18,12 @@ type Config struct {
 	Seed uint64 `json:"seed"`
 	// InitSHA256 is that of the file of Run.Init, in hexadecimal. The default is "": all first weights are random.
 	InitSHA256 string `json:"init_sha256,omitempty"`
+	// Chunk is the number of images that the network takes at once; it divides the batch. The loss stays that of the batch: each
+	// image is compared with all others. Batch normalisation takes its statistics from the chunk, and running statistics move once
+	// a chunk, so weights depend on it. A step takes a third more computation. Memory grows with the chunk; of the batch it holds
+	// the views, 6*ImageSize*ImageSize bytes an image for each batch made ahead and one more, and some kilobytes an image for the
+	// loss. The default is 0: the whole batch.
+	Chunk int `json:"chunk,omitempty"`
 }
 
 // Validate returns an error that names the first field with a wrong value and the right ones.
@@ -31,6 +37,9 @@ func (c Config) Validate() error {
 	if c.Epochs < 1 {
 		return fmt.Errorf("%d epochs: train for at least 1", c.Epochs)
 	}
+	if c.Chunk < 0 || c.Chunk == 1 {
+		return fmt.Errorf("chunks of %d images: batch normalisation needs at least 2, and 0 is the whole batch", c.Chunk)
+	}
 	return nil
 }
 
@@ -43,6 +52,9 @@ func (c Config) checkPipeline(p *pipeline.Pipeline) error {
 	if p.Views() != 2 || p.Shape() != size {
 		return fmt.Errorf("the pipeline makes %d views of %v an image, the model takes 2 of %v; end the pipeline with Pair and crop to the model's size",
 			p.Views(), p.Shape(), size)
+	}
+	if batch := p.Plan().Batch; c.Chunk > 0 && batch%c.Chunk != 0 {
+		return fmt.Errorf("batches of %d images in chunks of %d: the chunk must divide the batch; choose another, or 0 for the whole batch", batch, c.Chunk)
 	}
 	return nil
 }
@@ -76,6 +88,7 @@ func (c Config) diff(o Config) string {
 	note("warm-up", c.Optimizer.WarmupEpochs, o.Optimizer.WarmupEpochs)
 	note("epochs", c.Epochs, o.Epochs)
 	note("seed", c.Seed, o.Seed)
+	note("chunk", c.Chunk, o.Chunk)
 	note("first weights", origin(c.InitSHA256), origin(o.InitSHA256))
 	return strings.Join(diffs, ", ")
 }

@@ -87,6 +87,10 @@ func (p *fakeProgram) Step(ctx context.Context, batch arrow.Record, lr float32) 
 	return backends.Metrics{Loss: 5, Accuracy: 0.1, Spread: 1}, nil
 }
 
+func (*fakeProgram) Embed(context.Context, arrow.Record, backends.Mode) (backends.Embeddings, error) {
+	return backends.Embeddings{}, backends.ErrUnsupported
+}
+
 func (p *fakeProgram) Close() error { return nil }
 
 // colours is a source of n PNG images of 9x9 pixels.

@@ -77,8 +77,9 @@ func TestNesterov(t *testing.T) {
 	const momentum, decay, rate, p, v = 0.9, 0.1, 0.5, 2.0, 3.0
 	b := newBuilder()
 	w := b.param("w", Weight, ones, 2, 2)
-	loss := b.g.CrossEntropy(w, b.g.Labels(2, 2)) // of gradient (1/2 - 1 at the label)/2, for equal logits
-	updates := Optimizer{Name: "sgd", Momentum: momentum, WeightDecay: decay, Nesterov: true}.updates(b, loss)
+	s := &graph.Step{Graph: b.g, Loss: b.g.CrossEntropy(w, b.g.Labels(2, 2))} // of gradient (1/2 - 1 at the label)/2, for equal logits
+	s.Differentiate(b.trained())
+	updates := Optimizer{Name: "sgd", Momentum: momentum, WeightDecay: decay, Nesterov: true}.updates(b, s.Gradients)
 	leaves := map[*graph.Node][]float64{}
 	for _, n := range b.g.Nodes {
 		switch n.Op {

@@ -89,13 +89,10 @@ func (f family) step(images int, seed uint64) (*graph.Step, backends.Weights) {
 	x := b.g.Image(imagesColumn, 2*images, m.ImageSize, m.ImageSize, m.Mean, m.Std)
 	z := m.project(b, f.blocks.build(b, m, x))
 	s := &graph.Step{Graph: b.g, Loss: m.loss(b.g, z), Accuracy: b.g.PairAccuracy(z), Spread: b.g.Spread(z), Project: z}
-	s.Updates = slices.Concat(b.updates, f.optimizer.updates(b, s.Loss))
-	for _, u := range slices.Clone(s.Updates) {
-		switch u.Value.Op {
-		case graph.OpVelocity, graph.OpLARSVelocity, graph.OpAdamMean:
-			p, grad := u.Value.In[1], u.Value.In[2]
-			s.Updates = append(s.Updates, graph.Update{Target: b.g.State(gradientPrefix+p.Name, p.Shape...), Value: grad})
-		}
+	s.Differentiate(b.trained())
+	s.Updates = slices.Concat(b.updates, f.optimizer.updates(b, s.Gradients))
+	for _, g := range s.Gradients {
+		s.Updates = append(s.Updates, graph.Update{Target: b.g.State(gradientPrefix+g.Param.Name, g.Param.Shape...), Value: g.Value})
 	}
 	r := rand.New(rand.NewPCG(seed, 1))
 	w := b.initial(seed)

@@ -66,19 +66,11 @@ func (o Optimizer) rate(n, stepsPerEpoch, total int) float32 {
 }
 
 // updates appends the optimiser to the graph: what it carries for each parameter, and the parameter's new value.
-func (o Optimizer) updates(b *builder, loss *graph.Node) []graph.Update {
-	var params []*param
-	var nodes []*graph.Node
-	for _, p := range b.params {
-		if p.node.Op == graph.OpParam {
-			params = append(params, p)
-			nodes = append(nodes, p.node)
-		}
-	}
+func (o Optimizer) updates(b *builder, gradients []graph.Gradient) []graph.Update {
 	r := o.rule(b.g, b.g.Rate())
 	updates := r.shared
-	for i, grad := range b.g.Grad(loss, nodes) {
-		updates = append(updates, r.update(params[i], grad)...)
+	for _, g := range gradients {
+		updates = append(updates, r.update(b.find(g.Param), g.Value)...)
 	}
 	return updates
 }

@@ -23,15 +23,15 @@ func (m Model) TrainStep(batch int, o Optimizer, seed uint64) (*graph.Step, back
 	b.training = true
 	x := b.g.Image(imagesColumn, 2*batch, m.ImageSize, m.ImageSize, m.Mean, m.Std)
 	z := m.project(b, m.encode(b, x))
-	loss := m.loss(b.g, z)
 	s := &graph.Step{
 		Graph:    b.g,
-		Loss:     loss,
+		Loss:     m.loss(b.g, z),
 		Accuracy: b.g.PairAccuracy(z),
 		Spread:   b.g.Spread(z),
 		Project:  z,
 	}
-	s.Updates = slices.Concat(b.updates, o.updates(b, loss))
+	s.Differentiate(b.trained())
+	s.Updates = slices.Concat(b.updates, o.updates(b, s.Gradients))
 	s.Features = m.features(b)
 	return s, b.initial(seed), nil
 }

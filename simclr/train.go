@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/graph"
 	"github.com/goclr/goclr/pipeline"
 )
 
@@ -72,9 +73,16 @@ func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline
 	if err != nil {
 		return err
 	}
-	step, initial, err := r.Model.TrainStep(p.Plan().Batch, r.Optimizer, r.Seed)
+	images := p.Plan().Batch
+	if r.Chunk > 0 {
+		images = r.Chunk
+	}
+	step, initial, err := r.Model.TrainStep(images, r.Optimizer, r.Seed)
 	if err != nil {
 		return err
+	}
+	if r.Chunk > 0 && step.Loss.Op != graph.OpNTXent {
+		return fmt.Errorf("batches in chunks with loss %s: only NT-Xent is computed over chunks; choose it, or the whole batch at once", step.Loss.Op)
 	}
 	program, err := b.Compile(ctx, step)
 	if err != nil {
@@ -216,7 +224,11 @@ func (t *training) run(ctx context.Context) error {
 // step takes one training step.
 func (t *training) step(ctx context.Context, batch arrow.Record, start time.Time, wait time.Duration) error {
 	rate := t.Optimizer.rate(t.done, t.pipeline.Steps(), t.steps)
-	m, err := t.program.Step(ctx, batch, rate)
+	take := t.program.Step
+	if t.Chunk > 0 {
+		take = t.stepInChunks
+	}
+	m, err := take(ctx, batch, rate)
 	if err != nil {
 		return err
 	}

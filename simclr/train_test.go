@@ -437,6 +437,12 @@ func TestRefusals(t *testing.T) {
 		{"temperature", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.Temperature = 0 })}, "temperature 0"},
 		{"optimizer", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Optimizer.Name = "adamw" })}, "choose one of sgd, lars, adam"},
 		{"Nesterov of LARS", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Optimizer.Name, c.Optimizer.Nesterov = "lars", true })}, "only sgd has it"},
+		{"another chunk", Run{Dir: done, Resume: true, Config: with(func(c *Config) { c.Chunk = 2 })}, "chunk 2 instead of 0"},
+		{"chunk of one", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = 1 })}, "at least 2"},
+		{"negative chunk", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = -4 })}, "chunks of -4 images"},
+		{"chunk that does not divide", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = 3 })}, "batches of 4 images in chunks of 3"},
+		{"backend without chunks", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = 2 })}, "use the whole batch at once, or another backend"},
+		{"chunks of another loss", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk, c.Model.Loss = 2, "nt-logistic" })}, "NT-Xent"},
 		{"view size", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.ImageSize = 16 })}, "makes 2 views of 8x8x3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

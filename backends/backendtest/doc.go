@@ -37,4 +37,7 @@
 // steps agree with reference, a fixed batch is learned, equal steps give equal bits, saved weights continue to the
 // bit, features depend on their own image only, wrong batches and weights are errors that change nothing, and records
 // are not held after a call.
+//
+// Group Chunks is for Backward, Gradients, SetGradients and Update. A backend may answer backends.ErrUnsupported to all
+// of them and to Embed in mode Train; one that has them finds in graph.Step.Divide what to compute when.
 package backendtest

@@ -17,6 +17,8 @@ const (
 	width     = 8
 	channels  = 4
 	rate      = 0.25 // learning rate of the tests
+
+	temperature = 0.2
 )
 
 // A network is a small ResNet with projection head and all optimisers: each operation of real training occurs in it, but for the
@@ -38,13 +40,14 @@ func newNetwork(seed uint64) (*graph.Step, backends.Weights, *network) {
 
 	n.training = true
 	s.Project = n.project(n.encode(n.Image("views", 2*batchSize, height, width, mean, std)))
-	s.Loss = n.NTXent(s.Project, 0.2)
+	s.Loss = n.NTXent(s.Project, temperature)
 	s.Accuracy, s.Spread = n.PairAccuracy(s.Project), n.Spread(s.Project)
 	lr, steps := n.Rate(), n.Slot("optimizer/step")
 	step := n.Count(steps)
 	n.updates = append(n.updates, graph.Update{Target: steps, Value: step})
-	for i, g := range n.Grad(s.Loss, n.parameters) {
-		p := n.parameters[i]
+	s.Differentiate(n.parameters)
+	for _, gradient := range s.Gradients {
+		p, g := gradient.Param, gradient.Value
 		v := n.Slot("momentum/"+p.Name, p.Shape...)
 		var velocity, next *graph.Node
 		switch {
@@ -144,9 +147,9 @@ func (n *network) share(name string, add func(name string) *graph.Node, draw fun
 func gradientStep(seed uint64) (*graph.Step, backends.Weights) {
 	s, _, n := newNetwork(seed)
 	s.Updates = nil
-	for i, g := range n.Grad(s.Loss, n.parameters) {
-		target := n.hold(n.State("gradient/"+n.parameters[i].Name, g.Shape...), func() float64 { return 0 })
-		s.Updates = append(s.Updates, graph.Update{Target: target, Value: g})
+	for _, g := range s.Gradients {
+		target := n.hold(n.State("gradient/"+g.Param.Name, g.Param.Shape...), func() float64 { return 0 })
+		s.Updates = append(s.Updates, graph.Update{Target: target, Value: g.Value})
 	}
 	return s, n.weights
 }

@@ -349,22 +349,6 @@ func testCancelled(t *testing.T, s *suite) {
 	step(t, p, pairs(1, batchSize, height, width), rate) // and the program still works
 }
 
-// testOptionalMethods checks that what a backend lacks says so.
-func testOptionalMethods(t *testing.T, s *suite) {
-	st, w, _ := newNetwork(13)
-	p := program(t, s.backend, st, w)
-	batch := pairs(1, batchSize, height, width).record(t)
-	allowed := func(name string, err error) {
-		if err != nil && !errors.Is(err, backends.ErrUnsupported) {
-			t.Errorf("%s returned %v: want no error, or ErrUnsupported", name, err)
-		}
-	}
-	allowed("Backward", p.Backward(t.Context(), batch, make([]float32, st.Project.Size())))
-	_, err := p.Gradients()
-	allowed("Gradients", err)
-	allowed("Update", p.Update(rate))
-}
-
 func testClose(t *testing.T, s *suite) {
 	st, w, _ := newNetwork(14)
 	p := program(t, s.backend, st, w)

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/backends"
-	_ "github.com/goclr/goclr/backends/reference" // the oracle
 )
 
 // Options say what is expected of a backend.
@@ -43,7 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) backends.Backend, o Options) {
 		{"LabelledTraining", testLabelledTraining},
 		{"WrongLabels", testWrongLabels},
 		{"Cancelled", testCancelled},
-		{"OptionalMethods", testOptionalMethods},
+		{"Chunks", testChunks},
 		{"Close", testClose},
 	} {
 		t.Run(group.name, func(t *testing.T) {

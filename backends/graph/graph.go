@@ -65,8 +65,14 @@ func (g *Graph) add(op Op, a Attr, shape []int, in ...*Node) *Node {
 }
 
 // Reach returns the nodes needed to compute the given ones, in order. A backend compiles exactly these.
-func (g *Graph) Reach(outputs ...*Node) []*Node {
-	need := make([]bool, len(g.Nodes))
+func (g *Graph) Reach(outputs ...*Node) []*Node { return g.ReachFrom(nil, outputs...) }
+
+// ReachFrom is Reach where the values of some nodes are given: they count as leaves, and what only they need is left out.
+func (g *Graph) ReachFrom(given []*Node, outputs ...*Node) []*Node {
+	need, leaf := make([]bool, len(g.Nodes)), make([]bool, len(g.Nodes))
+	for _, n := range given {
+		leaf[n.ID] = true
+	}
 	for _, n := range outputs {
 		need[n.ID] = true
 	}
@@ -76,6 +82,9 @@ func (g *Graph) Reach(outputs ...*Node) []*Node {
 			continue
 		}
 		nodes = append(nodes, g.Nodes[i])
+		if leaf[i] {
+			continue
+		}
 		for _, in := range g.Nodes[i].In {
 			if in != nil {
 				need[in.ID] = true

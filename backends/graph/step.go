@@ -14,6 +14,10 @@ type Step struct {
 	Project  *Node    // [rows, F] unit vectors that the loss compares, from the statistics of the batch itself; may be nil
 	Updates  []Update // what the step changes, all computed from the values before it
 
+	// What Updates go by, for backends that add up gradients over several batches; see Differentiate and Divide. May be nil.
+	Gradients   []Gradient
+	ProjectGrad *Node // gradient of Loss with respect to Project
+
 	// Features is the encoder's output [rows, F] with running statistics: each row depends on its own image only. Its Image
 	// may have another number of rows than that of the loss, and a batch may be smaller than that. May be nil.
 	Features *Node
@@ -21,6 +25,9 @@ type Step struct {
 
 // An Update replaces the value of a Param, State or Slot at the end of a step.
 type Update struct{ Target, Value *Node }
+
+// A Gradient is that of Loss with respect to a parameter.
+type Gradient struct{ Param, Value *Node }
 
 // Outputs returns the nodes that a training step yields: the metrics (loss, accuracy and, where there is one, spread) and then
 // the updates' values.

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -112,8 +113,9 @@ var standard = map[graph.Op]lowering{
 // A model is an encoded ONNX model with the nodes that it takes and yields.
 type model struct {
 	encoded []byte
-	image   *graph.Node   // the views
+	image   *graph.Node   // the views; nil if the model needs none
 	labels  *graph.Node   // nil if the model needs none
+	given   []*graph.Node // results of operations that it takes instead of computing them
 	rate    *graph.Node   // nil if the model needs none
 	tensors []*graph.Node // Param, State and Slot nodes
 	outputs []*graph.Node
@@ -122,17 +124,31 @@ type model struct {
 // The names of a model's inputs and outputs. Operators' results have a # in their names, so neither can meet one of
 // those.
 func inputName(n *graph.Node) string { return "in:" + n.Name }
+func givenName(i int) string         { return fmt.Sprintf("given:%d", i) }
 func outputName(i int) string        { return fmt.Sprintf("out:%d", i) }
 
 // lower makes the model that computes the given nodes. With free rows the model takes any number of images: that is for
 // evaluation, where each row of the result depends on its own image only.
 func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, how settings) (*model, error) {
+	m, err := lowerFrom(g, nil, outputs, freeRows, how)
+	if err == nil && m.image == nil {
+		return nil, fmt.Errorf("%v depends on no image", outputs[0])
+	}
+	return m, err
+}
+
+// lowerFrom is lower where the values of some nodes are given, and the model need not take an image.
+func lowerFrom(g *graph.Graph, given, outputs []*graph.Node, freeRows bool, how settings) (*model, error) {
 	l := newLowerer()
 	table := how.provider.table()
-	m := &model{outputs: outputs}
+	m := &model{outputs: outputs, given: given}
 	var in, out []port
 	names := map[string]bool{}
-	nodes := g.Reach(outputs...)
+	for i, n := range given {
+		in = append(in, port{givenName(i), float32Type, tensorShape(n)})
+		l.values[n] = value(givenName(i))
+	}
+	nodes := slices.DeleteFunc(g.ReachFrom(given, outputs...), func(n *graph.Node) bool { return slices.Contains(given, n) })
 	for _, n := range nodes {
 		for _, operand := range n.In {
 			l.users[operand] = append(l.users[operand], n)
@@ -183,9 +199,6 @@ func lower(g *graph.Graph, outputs []*graph.Node, freeRows bool, how settings) (
 				return nil, err
 			}
 		}
-	}
-	if m.image == nil {
-		return nil, fmt.Errorf("%v depends on no image", outputs[0])
 	}
 	for i, n := range outputs {
 		shape := tensorShape(n)

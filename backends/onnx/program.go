@@ -21,6 +21,9 @@ type program struct {
 	project *session // Project
 	rate    *tensor
 	metrics [3]*tensor // loss, accuracy and spread, which stays 0 where the step has none
+	sums    *sums      // what Backward needs; nil until it is called
+	library string
+	how     settings // of sessions that are compiled later
 	closed  bool
 }
 
@@ -28,7 +31,7 @@ func compile(ctx context.Context, s *graph.Step, library string, how settings) (
 	if err := hold(library); err != nil {
 		return nil, err
 	}
-	p := &program{step: s}
+	p := &program{step: s, library: library, how: how}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -112,6 +115,7 @@ func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32)
 		return backends.Metrics{}, err
 	}
 	p.state.advance()
+	p.sums.clear()
 	return backends.Metrics{
 		Loss:     p.metrics[0].data[0],
 		Accuracy: p.metrics[1].data[0],
@@ -170,16 +174,6 @@ func (p *program) call(ctx context.Context, s *session, v *views, out []ort.Valu
 	return s.call(ctx, in, out)
 }
 
-func (p *program) Backward(context.Context, arrow.Record, []float32) error {
-	return fmt.Errorf("backward: %w", backends.ErrUnsupported)
-}
-
-func (p *program) Gradients() (backends.Weights, error) {
-	return nil, fmt.Errorf("gradients: %w", backends.ErrUnsupported)
-}
-
-func (p *program) Update(float32) error { return fmt.Errorf("update: %w", backends.ErrUnsupported) }
-
 func (p *program) Load(w backends.Weights) error {
 	if p.closed {
 		return fmt.Errorf("load: %w", errClosed)
@@ -193,6 +187,7 @@ func (p *program) Load(w backends.Weights) error {
 		clear(t.data)
 		copy(t.data, values[i])
 	}
+	p.sums.clear()
 	return nil
 }
 
@@ -213,7 +208,7 @@ func (p *program) Close() error {
 		return nil
 	}
 	p.closed = true
-	err := errors.Join(p.train.close(), p.eval.close(), p.project.close())
+	err := errors.Join(p.train.close(), p.eval.close(), p.project.close(), p.sums.close())
 	p.state.free()
 	for _, t := range []*tensor{p.rate, p.metrics[0], p.metrics[1], p.metrics[2]} {
 		t.free()

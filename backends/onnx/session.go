@@ -33,9 +33,15 @@ func newSession(m *model, library string, how settings) (*session, error) {
 		s.own.release()
 		return nil, err
 	}
-	in := []string{inputName(m.image)}
+	var in []string
+	if m.image != nil {
+		in = append(in, inputName(m.image))
+	}
 	if m.labels != nil {
 		in = append(in, inputName(m.labels))
+	}
+	for i := range m.given {
+		in = append(in, givenName(i))
 	}
 	if m.rate != nil {
 		in = append(in, inputName(m.rate))
@@ -92,8 +98,8 @@ func sessionOptions(how settings) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// call runs the model. The inputs are the views, labels and rate if the model takes them, and its tensors; the outputs those of
-// the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
+// call runs the model. The inputs are those that the model has of the views, labels, given values, the rate and its tensors; the
+// outputs those of the model, and none of them may be an input. When ctx ends, the run ends after the current operator, with ctx's
 // error.
 func (s *session) call(ctx context.Context, in, out []ort.Value) error {
 	if err := ctx.Err(); err != nil {

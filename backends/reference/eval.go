@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -74,14 +75,15 @@ func leaf(n *graph.Node) bool {
 }
 
 // Eval returns the values of the given nodes of g, row-major, from those of the leaves that they depend on: Image,
-// Labels, Param, State, Slot and Rate. Between two nodes it looks whether ctx is done. The leaves are only read.
+// Labels, Param, State, Slot and Rate. Any other node that has a value among the leaves keeps it. Between two nodes it
+// looks whether ctx is done. The leaves are only read.
 func Eval(ctx context.Context, g *graph.Graph, leaves map[*graph.Node][]float64, outputs ...*graph.Node) ([][]float64, error) {
 	values := maps.Clone(leaves)
-	for _, n := range g.Reach(outputs...) {
+	for _, n := range g.ReachFrom(slices.Collect(maps.Keys(leaves)), outputs...) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if leaf(n) {
+		if _, given := leaves[n]; given || leaf(n) {
 			if len(values[n]) != n.Size() {
 				return nil, fmt.Errorf("%v has %d values, want %d", n, len(values[n]), n.Size())
 			}

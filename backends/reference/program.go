@@ -19,6 +19,7 @@ type program struct {
 	step    *graph.Step
 	tensors []*graph.Node
 	values  map[*graph.Node][]float64 // of the tensors
+	sums    *sums                     // nil if Backward has added up nothing
 }
 
 func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (backends.Metrics, error) {
@@ -50,6 +51,7 @@ func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (bac
 	if err != nil {
 		return backends.Metrics{}, fmt.Errorf("step: %w", err)
 	}
+	p.sums = nil
 	updated := results[len(outputs)-len(p.step.Updates):]
 	for i, u := range p.step.Updates {
 		p.values[u.Target] = rounded(updated[i])
@@ -95,21 +97,12 @@ func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode
 	return backends.Embeddings{Rows: rows, Dim: dim, Data: toFloat32(results[0][:rows*dim])}, nil
 }
 
-func (p *program) Backward(context.Context, arrow.Record, []float32) error {
-	return fmt.Errorf("backward: %w", backends.ErrUnsupported)
-}
-
-func (p *program) Gradients() (backends.Weights, error) {
-	return nil, fmt.Errorf("gradients: %w", backends.ErrUnsupported)
-}
-
-func (p *program) Update(float32) error { return fmt.Errorf("update: %w", backends.ErrUnsupported) }
-
 func (p *program) Load(w backends.Weights) error {
 	values, err := backends.Match(p.step, w)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
+	p.sums = nil
 	for i, n := range p.tensors {
 		p.values[n] = make([]float64, n.Size())
 		for j, v := range values[i] {
@@ -135,7 +128,7 @@ func toFloat32(values []float64) []float32 {
 	return out
 }
 
-func toFloat64(values []int64) []float64 {
+func toFloat64[T int64 | float32](values []T) []float64 {
 	out := make([]float64, len(values))
 	for i, v := range values {
 		out[i] = float64(v)

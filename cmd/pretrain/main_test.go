@@ -181,7 +181,7 @@ func TestVariants(t *testing.T) {
 	for _, flags := range []string{
 		"-normalize imagenet -head none", "-normalize cifar10 -head linear", "-normalize 0,0.5,1,0.1,0.2,0.3 -head-layers 3",
 		"-max-bad 0 -keep 1", "-encoder resnet34 -optimizer sgd", "-encoder resnet50 -batch 2", "-image-size 72 -strength 2",
-		"-augment simclr-v1 -tune=false", "-augment simclr-v2 -image-size 72",
+		"-augment simclr-v1 -tune=false", "-batch 12 -chunk 4", "-augment simclr-v2 -image-size 72",
 		"-optimizer adam -loss nt-logistic -zero-init=false", "-optimizer sgd -nesterov -loss triplet -semi-hard",
 		"-loss nt-logistic -semi-hard -head-layers 1", "-loss triplet -margin 0.4",
 	} {
@@ -416,6 +416,9 @@ func TestBadInput(t *testing.T) {
 		{"provider option", small(t, other, "-provider-option", "use_tf32"), 2, "-provider-option: want key=value"},
 		{"batch larger than the data", small(t, other, "-batch", "65"), 2, "at most 64"},
 		{"batch of one", small(t, other, "-batch", "1"), 2, "at least 2"},
+		{"chunk that does not divide", small(t, other, "-chunk", "3"), 2, "-chunk 3: it must divide -batch 4"},
+		{"chunk of one", small(t, other, "-chunk", "1"), 2, "at least 2"},
+		{"other chunk", []string{"-resume", "-out", done, "-chunk", "2"}, 1, "chunk 2 instead of 0"},
 		{"normalize", small(t, other, "-normalize", "0,0,0,1,1"), 2, "six numbers"},
 		{"run exists", small(t, done), 1, "resume it, or choose another directory"},
 		{"other model", []string{"-resume", "-out", done, "-width", "0.5"}, 1, "width 0.5 instead of 0.25"},

@@ -26,6 +26,7 @@ type settings struct {
 	augment                 string
 	strength                float64
 	batch, epochs, maxSteps int
+	chunk                   int
 	seed                    uint64
 	init                    string
 	resumedInit             string // Config.InitSHA256 of the run to resume
@@ -73,12 +74,13 @@ func newSettings() *settings {
 	f.Float64Var(&o.WarmupEpochs, "warmup", 0, "epochs in which the rate rises from 0 (default a tenth of -epochs, at most 10)")
 
 	f.IntVar(&s.batch, "batch", 128, "images in a batch, of two views each")
+	f.IntVar(&s.chunk, "chunk", 0, "images of a batch that the network takes at once, where memory holds no more: the loss still compares all, batch norm sees a chunk (default all)")
 	f.IntVar(&s.epochs, "epochs", 10, "length of the schedule")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "end after that many steps of the schedule (default at its end)")
 	f.Uint64Var(&s.seed, "seed", 1, "of weights, order and views")
 	f.StringVar(&s.init, "init", "", "begin with the weights of this safetensors `file` or run (default random ones)")
 	f.IntVar(&s.workers, "workers", 0, "goroutines that make views (default the number of CPUs)")
-	f.IntVar(&s.prefetch, "prefetch", 0, "batches made ahead (default 2)")
+	f.IntVar(&s.prefetch, "prefetch", 0, "batches made ahead (default 2, or 1 with -chunk)")
 	f.BoolVar(&s.tune, "tune", true, "raise the defaults of -workers and -prefetch where that helps; no byte depends on them")
 
 	f.IntVar(&s.checkpointEvery, "checkpoint-every", 0, "steps between checkpoints (default an epoch)")
@@ -127,6 +129,9 @@ func (s *settings) parse(args []string) error {
 	if s.batch < 2 {
 		return cli.Usagef("-batch %d: the loss compares images, so a batch needs at least 2", s.batch)
 	}
+	if s.chunk != 0 && (s.chunk < 2 || s.batch%s.chunk != 0) {
+		return cli.Usagef("-chunk %d: it must divide -batch %d and be at least 2; leave it out to compute a batch at once", s.chunk, s.batch)
+	}
 	if s.maxBad < 0 || s.maxBad > 1 {
 		return cli.Usagef("-max-bad %g: it is a share, from 0 to 1", s.maxBad)
 	}
@@ -155,6 +160,9 @@ func (s *settings) complete() {
 	}
 	if !s.flags.Given("warmup") && o.WarmupEpochs == 0 {
 		o.WarmupEpochs = min(10, float64(s.epochs)/10)
+	}
+	if s.chunk > 0 && s.prefetch == 0 {
+		s.prefetch = 1 // such batches are large, and take long enough to make one meanwhile
 	}
 	if s.strength == 0 {
 		s.strength = stages.PaperStrength(s.imageSize)
@@ -196,7 +204,7 @@ func (s *settings) config() (simclr.Config, error) {
 		return simclr.Config{}, err
 	}
 	s.model.Mean, s.model.Std = mean, std
-	c := simclr.Config{Model: s.model, Optimizer: s.optimizer, Epochs: s.epochs, Seed: s.seed}
+	c := simclr.Config{Model: s.model, Optimizer: s.optimizer, Epochs: s.epochs, Seed: s.seed, Chunk: s.chunk}
 	if err := c.Validate(); err != nil {
 		return c, cli.Usagef("%v", err)
 	}
