@@ -12,8 +12,8 @@
 // A program holds each tensor that a step changes twice and alternates: what a run reads it never writes. Handing ONNX
 // Runtime one buffer as both input and output gives wrong results without an error.
 //
-// On a device "cuda:N", or another execution provider that Options name, the same model runs there as far as the provider goes, and
-// on the CPU where it does not. Tensors stay in the CPU's memory: each step copies them there and back.
+// On a device "cuda:N", or another execution provider that Options name, the model runs there as far as the provider goes, and on
+// the CPU where it does not. Tensors stay in the CPU's memory: each step copies them there and back.
 //
 // When a backend is opened, goclr's operators or the provider have to take one step of a tiny network as the standard operators on
 // the CPU do. Where they do not, goclr's operators are left out with a warning, and the provider is an error.
