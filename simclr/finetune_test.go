@@ -249,6 +249,34 @@ func TestFinetuneRefuses(t *testing.T) {
 	}
 }
 
+// TestFinetuneOnBadImages: with few labels one image less is another experiment, so a bad one must not go unnoticed.
+func TestFinetuneOnBadImages(t *testing.T) {
+	f := Finetune{Classes: 3, Batch: 6, Epochs: 1}
+	b := &fakeBackend{metrics: func(int) backends.Metrics { return backends.Metrics{Loss: 1} }}
+	if _, err := f.Score(t.Context(), b, testConfig(), nil, damaged{tints(18)}, tints(9)); err == nil ||
+		!strings.Contains(err.Error(), "run ingest") || !strings.Contains(err.Error(), "no image") {
+		t.Errorf("a bad training image: %v, want an error that tells what to do", err)
+	}
+	steps := 0
+	f.Images.SkipBad = true
+	f.Observe = func(Record) { steps++ }
+	_, err := f.Score(t.Context(), b, testConfig(), nil, damaged{tints(18)}, tints(9))
+	if !errors.Is(err, backends.ErrUnsupported) || steps != 3 { // the fake backend does not embed
+		t.Errorf("with SkipBad: %d steps, then %v, want 3 and an end at the test images", steps, err)
+	}
+}
+
+// damaged is a source whose image 4 is none.
+type damaged struct{ tints }
+
+func (d damaged) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	if err := d.tints.Read(ctx, i, s); err != nil || i != 4 {
+		return err
+	}
+	s.Key, s.Bytes = "no image", []byte("no image")
+	return nil
+}
+
 // tints is a source of images whose class, the index modulo 3, is their brightest channel.
 type tints int
 
