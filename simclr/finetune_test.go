@@ -15,7 +15,6 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
-	"github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/backends/reference"
 	"github.com/goclr/goclr/pipeline"
 )
@@ -107,25 +106,6 @@ func TestNesterov(t *testing.T) {
 	if err := (Optimizer{Name: "lars", Nesterov: true}).Validate(); err == nil || !strings.Contains(err.Error(), "only sgd") {
 		t.Errorf("LARS with Nesterov momentum: %v", err)
 	}
-}
-
-// openBackend opens "onnx", or where its library is missing the slow one that is always there.
-func openBackend(t *testing.T) backends.Backend {
-	t.Helper()
-	b, err := backends.Open(t.Context(), "onnx", backends.Options{})
-	if errors.Is(err, onnx.ErrNoLibrary) {
-		t.Logf("without ONNX Runtime this takes a minute on the reference backend: %v", err)
-		b, err = backends.Open(t.Context(), "reference", backends.Options{})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
 }
 
 // TestFinetune trains on three classes of colours, each told from the others by one of three tints.
