@@ -180,8 +180,8 @@ type Options struct {
 	// Spin lets threads without work wait for it at full speed: faster where nothing else runs, and a burden where
 	// something does. The default is that they sleep.
 	Spin bool
-	// Profile is the file for a trace of all operators of the training steps, which Program.Close writes, and beside it the
-	// same name with .txt for their sums. The default is none.
+	// Profile is the file for a trace of all operators of the training steps (where steps are taken in parts, those of Backward),
+	// which Program.Close writes, and beside it the same name with .txt for their sums. The default is none.
 	Profile string
 	// StandardOperators makes a backend that has operators of its own for this device do without them: slower, and what they
 	// are compared with. The default is false.

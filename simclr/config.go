@@ -22,7 +22,7 @@ type Config struct {
 	// image is compared with all others. Batch normalisation takes its statistics from the chunk, and running statistics move once
 	// a chunk, so weights depend on it. A step takes a third more computation. Memory grows with the chunk; of the batch it holds
 	// the views, 6*ImageSize*ImageSize bytes an image for each batch made ahead and one more, and some kilobytes an image for the
-	// loss. The default is 0: the whole batch.
+	// loss, which has to be "nt-xent". The default is 0: the whole batch.
 	Chunk int `json:"chunk,omitempty"`
 }
 
@@ -39,6 +39,10 @@ func (c Config) Validate() error {
 	}
 	if c.Chunk < 0 || c.Chunk == 1 {
 		return fmt.Errorf("chunks of %d images: batch normalisation needs at least 2, and 0 is the whole batch", c.Chunk)
+	}
+	if c.Chunk > 0 && c.Model.Loss != ntXent {
+		return fmt.Errorf("chunks of %d images with loss %s: only %s is computed over chunks; choose it, or chunk 0, the whole batch at once",
+			c.Chunk, c.Model.Loss, ntXent)
 	}
 	return nil
 }

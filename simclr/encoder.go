@@ -142,14 +142,27 @@ func centre(pix []byte, out []float32) {
 	}
 }
 
+// maxBad is pipeline.Options.MaxBad.
+func (o FeatureOptions) maxBad() float64 {
+	if o.SkipBad {
+		return 1
+	}
+	return -1 // the pipeline's word for none
+}
+
+// explain adds the next step to an error about a bad image.
+func (o FeatureOptions) explain(err error) error {
+	if bad := (*pipeline.TooManyBadError)(nil); errors.As(err, &bad) && !o.SkipBad {
+		return fmt.Errorf("%w; evaluation takes every image: run ingest, which sets bad ones aside, and evaluate its shards", bad.Last)
+	}
+	return err
+}
+
 // features runs a source through the stages of evaluation and embed.
 func features(ctx context.Context, src pipeline.Source, size, batch int, o FeatureOptions, dim int,
 	embed func(context.Context, arrow.Record) ([]float32, error)) (*probe.Features, error) {
 	options := pipeline.Options{
-		Batch: min(batch, src.Len()), Epochs: 1, Ordered: true, KeepTail: true, MaxBad: -1, Workers: o.Workers,
-	}
-	if o.SkipBad {
-		options.MaxBad = 1
+		Batch: min(batch, src.Len()), Epochs: 1, Ordered: true, KeepTail: true, MaxBad: o.maxBad(), Workers: o.Workers,
 	}
 	decode := stages.Decode{MaxPixels: o.MaxPixels}
 	p, err := pipeline.New(src, options, append([]pipeline.Stage{decode}, stages.Eval(size)...)...)
@@ -159,11 +172,8 @@ func features(ctx context.Context, src pipeline.Source, size, batch int, o Featu
 	f := probe.NewFeatures(src.Len(), dim)
 	next := uint64(0)
 	for record, err := range p.Batches(ctx, 0) {
-		if bad := (*pipeline.TooManyBadError)(nil); errors.As(err, &bad) && !o.SkipBad {
-			return nil, fmt.Errorf("%w; evaluation takes every image: run ingest, which sets bad ones aside, and evaluate its shards", bad.Last)
-		}
 		if err != nil {
-			return nil, err
+			return nil, o.explain(err)
 		}
 		data, err := embed(ctx, record)
 		if err != nil {

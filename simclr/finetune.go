@@ -32,7 +32,8 @@ type Finetune struct {
 	// EvaluateEvery is the number of epochs between measurements on the test images; there is always one at the end. The default is
 	// 0: no other.
 	EvaluateEvery int
-	// Images says how images are decoded; its Observe is told of the test images. The zero value is good.
+	// Images says how images are decoded; its Observe is told of the test images. With SkipBad, another image takes the place of a bad
+	// one in training. The zero value is good.
 	Images FeatureOptions
 	// Observe is told of each step and each measurement, whose Evaluation is called "test". The default is nil.
 	Observe func(Record)
@@ -67,7 +68,9 @@ func (f Finetune) Score(ctx context.Context, b backends.Backend, c Config, w bac
 	if err != nil {
 		return 0, err
 	}
-	options := pipeline.Options{Batch: f.Batch, Epochs: f.Epochs, Seed: f.Seed, Workers: f.Images.Workers}
+	options := pipeline.Options{
+		Batch: f.Batch, Epochs: f.Epochs, Seed: f.Seed, Workers: f.Images.Workers, MaxBad: f.Images.maxBad(),
+	}
 	chain := append([]pipeline.Stage{stages.Decode{MaxPixels: f.Images.MaxPixels}}, stages.Supervised(c.Model.ImageSize)...)
 	batches, err := pipeline.New(train, options, chain...)
 	if err != nil {
@@ -102,7 +105,7 @@ func (t *finetuning) run(ctx context.Context, test pipeline.Source) (accuracy fl
 	steps, done := t.Epochs*perEpoch, 0
 	for batch, err := range t.batches.Batches(ctx, 0) {
 		if err != nil {
-			return 0, err
+			return 0, t.Images.explain(err)
 		}
 		rate := t.optimizer.rate(done, perEpoch, steps)
 		m, err := t.program.Step(ctx, batch, rate)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
-	"github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/backends/reference"
 	"github.com/goclr/goclr/pipeline"
 )
@@ -107,25 +106,6 @@ func TestNesterov(t *testing.T) {
 	if err := (Optimizer{Name: "lars", Nesterov: true}).Validate(); err == nil || !strings.Contains(err.Error(), "only sgd") {
 		t.Errorf("LARS with Nesterov momentum: %v", err)
 	}
-}
-
-// openBackend opens "onnx", or where its library is missing the slow one that is always there.
-func openBackend(t *testing.T) backends.Backend {
-	t.Helper()
-	b, err := backends.Open(t.Context(), "onnx", backends.Options{})
-	if errors.Is(err, onnx.ErrNoLibrary) {
-		t.Logf("without ONNX Runtime this takes a minute on the reference backend: %v", err)
-		b, err = backends.Open(t.Context(), "reference", backends.Options{})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
 }
 
 // TestFinetune trains on three classes of colours, each told from the others by one of three tints.
@@ -247,6 +227,34 @@ func TestFinetuneRefuses(t *testing.T) {
 	if _, err := f.Score(t.Context(), openBackend(t), c, nil, tints(2), tints(3)); err == nil || !strings.Contains(err.Error(), "test image 2 has label 2") {
 		t.Errorf("a test image of another class: %v", err)
 	}
+}
+
+// TestFinetuneOnBadImages: with few labels one image less is another experiment, so a bad one must not go unnoticed.
+func TestFinetuneOnBadImages(t *testing.T) {
+	f := Finetune{Classes: 3, Batch: 6, Epochs: 1}
+	b := &fakeBackend{metrics: func(int) backends.Metrics { return backends.Metrics{Loss: 1} }}
+	if _, err := f.Score(t.Context(), b, testConfig(), nil, damaged{tints(18)}, tints(9)); err == nil ||
+		!strings.Contains(err.Error(), "run ingest") || !strings.Contains(err.Error(), "no image") {
+		t.Errorf("a bad training image: %v, want an error that tells what to do", err)
+	}
+	steps := 0
+	f.Images.SkipBad = true
+	f.Observe = func(Record) { steps++ }
+	_, err := f.Score(t.Context(), b, testConfig(), nil, damaged{tints(18)}, tints(9))
+	if !errors.Is(err, backends.ErrUnsupported) || steps != 3 { // the fake backend does not embed
+		t.Errorf("with SkipBad: %d steps, then %v, want 3 and an end at the test images", steps, err)
+	}
+}
+
+// damaged is a source whose image 4 is none.
+type damaged struct{ tints }
+
+func (d damaged) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	if err := d.tints.Read(ctx, i, s); err != nil || i != 4 {
+		return err
+	}
+	s.Key, s.Bytes = "no image", []byte("no image")
+	return nil
 }
 
 // tints is a source of images whose class, the index modulo 3, is their brightest channel.

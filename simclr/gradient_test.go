@@ -1,7 +1,6 @@
 package simclr
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/graph"
-	"github.com/goclr/goclr/backends/onnx"
-	_ "github.com/goclr/goclr/backends/reference" // the oracle
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages"
@@ -187,23 +184,6 @@ func compareOn(t *testing.T, tested, oracle backends.Backend, f family, images i
 		failures = append(failures, fmt.Sprintf("seed %d: %s", seed, failed))
 	}
 	t.Error(strings.Join(failures, "\n"))
-}
-
-func openNamed(t *testing.T, name string, o backends.Options) backends.Backend {
-	t.Helper()
-	b, err := backends.Open(t.Context(), name, o)
-	if errors.Is(err, onnx.ErrNoLibrary) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
 }
 
 func gradientBatch(t *testing.T, images, size int, seed uint64) arrow.Record {

@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 
 	"github.com/goclr/goclr/backends"
-	"github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages"
@@ -21,22 +20,8 @@ import (
 // TestTorchHasTheSameFeatures loads a run's weights into torchvision's model and compares the features of both. It needs
 // GOCLR_PYTHON, an interpreter with the packages of benchmarks/peers/requirements.txt.
 func TestTorchHasTheSameFeatures(t *testing.T) {
-	python := os.Getenv("GOCLR_PYTHON")
-	if python == "" {
-		t.Skip("GOCLR_PYTHON names no interpreter with torch; `sh benchmarks/peers/python.sh` makes one and prints its path")
-	}
-	b, err := backends.Open(t.Context(), "onnx", backends.Options{})
-	if errors.Is(err, onnx.ErrNoLibrary) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	python := findTorch(t)
+	b := openNamed(t, "onnx", backends.Options{})
 	for _, c := range []struct {
 		encoder   string
 		size      int
@@ -69,13 +54,31 @@ func TestTorchHasTheSameFeatures(t *testing.T) {
 			views, features := filepath.Join(dir, "views.arrow"), filepath.Join(dir, "features.arrow")
 			writeViews(t, views, src, c.size)
 			writeFeatures(t, b, features, run, src)
-			script := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "torch_features.py"), run, views, features)
-			out, err := script.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %v\n%s", script, err, out)
-			}
-			t.Log(strings.TrimSpace(string(out)))
+			runPython(t, python, "torch_features.py", run, views, features)
 		})
+	}
+}
+
+// findTorch returns the interpreter that GOCLR_PYTHON names, and skips the test where it names none.
+func findTorch(t *testing.T) string {
+	t.Helper()
+	python := os.Getenv("GOCLR_PYTHON")
+	if python == "" {
+		t.Skip("GOCLR_PYTHON names no interpreter with torch; `sh benchmarks/peers/python.sh` makes one and prints its path")
+	}
+	return python
+}
+
+// runPython runs a script of testdata, which fails where what it compares differs.
+func runPython(t *testing.T, python, script string, args ...string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), python, append([]string{filepath.Join("testdata", script)}, args...)...)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", c, err, out)
+	}
+	if len(out) > 0 {
+		t.Log(strings.TrimSpace(string(out)))
 	}
 }
 

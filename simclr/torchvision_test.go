@@ -1,16 +1,11 @@
 package simclr
 
 import (
-	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/goclr/goclr/backends"
-	"github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/stages"
@@ -19,22 +14,8 @@ import (
 // TestTorchvisionWeights begins runs with weights of torchvision's networks, at its own image size, and compares the features
 // that they have then. It needs GOCLR_PYTHON as TestTorchHasTheSameFeatures does.
 func TestTorchvisionWeights(t *testing.T) {
-	python := os.Getenv("GOCLR_PYTHON")
-	if python == "" {
-		t.Skip("GOCLR_PYTHON names no interpreter with torch; `sh benchmarks/peers/python.sh` makes one and prints its path")
-	}
-	b, err := backends.Open(t.Context(), "onnx", backends.Options{})
-	if errors.Is(err, onnx.ErrNoLibrary) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	python := findTorch(t)
+	b := openNamed(t, "onnx", backends.Options{})
 	for _, encoder := range []string{"resnet18", "resnet50"} {
 		t.Run(encoder, func(t *testing.T) {
 			dir := t.TempDir()
@@ -42,14 +23,7 @@ func TestTorchvisionWeights(t *testing.T) {
 			views, features := filepath.Join(dir, "views.arrow"), filepath.Join(dir, "features.arrow")
 			script := func(args ...string) {
 				t.Helper()
-				c := exec.CommandContext(t.Context(), python, append([]string{filepath.Join("testdata", "torchvision_weights.py")}, args...)...)
-				out, err := c.CombinedOutput()
-				if err != nil {
-					t.Fatalf("%v: %v\n%s", c, err, out)
-				}
-				if len(out) > 0 {
-					t.Log(strings.TrimSpace(string(out)))
-				}
+				runPython(t, python, "torchvision_weights.py", args...)
 			}
 			script("make", encoder, weights)
 			m := DefaultModel()

@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/goclr/goclr/backends"
-	"github.com/goclr/goclr/backends/graph"
 	"github.com/goclr/goclr/pipeline"
 )
 
@@ -80,9 +79,6 @@ func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline
 	step, initial, err := r.Model.TrainStep(images, r.Optimizer, r.Seed)
 	if err != nil {
 		return err
-	}
-	if r.Chunk > 0 && step.Loss.Op != graph.OpNTXent {
-		return fmt.Errorf("batches in chunks with loss %s: only NT-Xent is computed over chunks; choose it, or the whole batch at once", step.Loss.Op)
 	}
 	program, err := b.Compile(ctx, step)
 	if err != nil {

@@ -442,7 +442,7 @@ func TestRefusals(t *testing.T) {
 		{"negative chunk", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = -4 })}, "chunks of -4 images"},
 		{"chunk that does not divide", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = 3 })}, "batches of 4 images in chunks of 3"},
 		{"backend without chunks", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk = 2 })}, "use the whole batch at once, or another backend"},
-		{"chunks of another loss", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk, c.Model.Loss = 2, "nt-logistic" })}, "NT-Xent"},
+		{"chunks of another loss", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Chunk, c.Model.Loss = 2, "nt-logistic" })}, "only nt-xent is computed over chunks"},
 		{"view size", Run{Dir: t.TempDir(), Config: with(func(c *Config) { c.Model.ImageSize = 16 })}, "makes 2 views of 8x8x3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

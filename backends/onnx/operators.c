@@ -7,6 +7,12 @@
 #include "../internal/kernel/kernels.h"
 #include "ortapi.h"
 
+#ifndef __clang__ // whose version has its name in it
+#define COMPILER "gcc " __VERSION__
+#else
+#define COMPILER __VERSION__
+#endif
+
 enum { MAX_INTS = 8, MAX_FLOATS = 6 };
 
 // A call is an operator of a model at work: what it reads and writes, and the threads of the session.
@@ -29,6 +35,7 @@ struct operator {
 	int bytes; // the first input is of bytes, all else of floats
 	size_t (*in_place)(int **inputs, int **outputs); // which input an output may take the place of
 	int (*compute)(struct call *c);
+	const struct kernels *kernels; // set where it is registered
 };
 
 // An instance is an operator at one place of a model.
@@ -38,8 +45,6 @@ struct instance {
 	int64_t ints[MAX_INTS];
 	float floats[MAX_FLOATS];
 };
-
-static const struct kernels *kernels; // of the sessions to come and those that run
 
 static void keep(struct call *c, OrtStatus *status) {
 	if (!status) return;
@@ -251,7 +256,7 @@ static size_t in_place_of_1(int **inputs, int **outputs) { return in_place_of(1,
 static size_t in_place_of_6(int **inputs, int **outputs) { return in_place_of(6, inputs, outputs); }
 static void release_in_place(int *inputs, int *outputs) { free(inputs), free(outputs); }
 
-static struct operator operators[] = {
+static const struct operator operators[] = {
 	// name, inputs required and in all, outputs, lengths of ints and floats, whether it reads bytes
 	{.name = "Block", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_block},
 	{.name = "Unblock", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_unblock},
@@ -271,6 +276,14 @@ static struct operator operators[] = {
 	{.name = "AvgPoolGrad", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_avg_pool_grad},
 	{.name = "Velocity", .required = 3, .inputs = 3, .outputs = 1, .ints = 5, .floats = 2, .compute = compute_velocity},
 	{.name = "Descend", .required = 2, .inputs = 3, .outputs = 1, .ints = 5, .compute = compute_descend},
+};
+
+enum { OPERATORS = sizeof operators / sizeof *operators };
+
+// A registration is the domain of one session, with operators of its own: sessions of other kernels may run beside it.
+struct registration {
+	OrtCustomOpDomain *domain;
+	struct operator operators[OPERATORS];
 };
 
 static const struct operator *described(const OrtCustomOp *op) { return (const struct operator *)op; }
@@ -312,7 +325,7 @@ static void run(const struct team *team, void (*task)(void *, size_t), void *job
 
 static OrtStatus *compute(void *kernel, OrtKernelContext *context) {
 	const struct instance *at = kernel;
-	struct call c = {.team = {run}, .api = at->api, .context = context, .kernels = kernels, .ints = at->ints, .floats = at->floats};
+	struct call c = {.team = {run}, .api = at->api, .context = context, .kernels = at->op->kernels, .ints = at->ints, .floats = at->floats};
 	const OrtValue *first = NULL;
 	OrtTensorTypeAndShapeInfo *shape = NULL;
 	int64_t images = 0;
@@ -339,34 +352,41 @@ static const OrtApi *interface_of(const char *library) {
 	return api;
 }
 
-const char *goclr_add_operators(const char *library, void *session_options, const void *table, void **domain) {
+const char *goclr_add_operators(const char *library, void *session_options, const void *kernels, void **registration) {
 	const OrtApi *api = interface_of(library);
 	if (!api) return "the library does not offer the interface for operators";
-	kernels = table;
-	OrtCustomOpDomain *d = NULL;
-	OrtStatus *failure = ORT(api, CreateCustomOpDomain, "goclr", &d);
-	for (size_t i = 0; !failure && i < sizeof operators / sizeof *operators; i++) {
-		operators[i].base = (OrtCustomOp){
+	struct registration *r = calloc(1, sizeof *r);
+	if (!r) return "no memory for operators";
+	OrtStatus *failure = ORT(api, CreateCustomOpDomain, "goclr", &r->domain);
+	for (size_t i = 0; !failure && i < OPERATORS; i++) {
+		struct operator *op = &r->operators[i];
+		*op = operators[i];
+		op->kernels = kernels;
+		op->base = (OrtCustomOp){
 			.version = ORT_API_VERSION, .GetName = get_name, .GetExecutionProviderType = get_provider,
 			.GetInputType = get_input_type, .GetInputTypeCount = get_inputs, .GetOutputType = get_output_type, .GetOutputTypeCount = get_outputs,
 			.KernelDestroy = destroy, .GetInputCharacteristic = get_input_need, .GetOutputCharacteristic = get_output_need,
 			.GetInputMemoryType = get_memory, .CreateKernelV2 = create, .KernelComputeV2 = compute,
 			.GetStartVersion = get_first_version, .GetEndVersion = get_last_version,
-			.GetMayInplace = operators[i].in_place, .ReleaseMayInplace = operators[i].in_place ? release_in_place : NULL,
+			.GetMayInplace = op->in_place, .ReleaseMayInplace = op->in_place ? release_in_place : NULL,
 		};
-		failure = ORT(api, CustomOpDomain_Add, d, &operators[i].base);
+		failure = ORT(api, CustomOpDomain_Add, r->domain, &op->base);
 	}
-	if (!failure) failure = ORT(api, AddCustomOpDomain, session_options, d);
+	if (!failure) failure = ORT(api, AddCustomOpDomain, session_options, r->domain);
 	if (failure) {
 		ORT(api, ReleaseStatus, failure);
-		if (d) ORT(api, ReleaseCustomOpDomain, d);
+		goclr_release_operators(library, r);
 		return "it refuses operators of goclr";
 	}
-	*domain = d;
+	*registration = r;
 	return NULL;
 }
 
-void goclr_release_operators(const char *library, void *domain) {
+void goclr_release_operators(const char *library, void *registration) {
+	struct registration *r = registration;
 	const OrtApi *api = interface_of(library);
-	if (api && domain) ORT(api, ReleaseCustomOpDomain, domain);
+	if (api && r->domain) ORT(api, ReleaseCustomOpDomain, r->domain);
+	free(r);
 }
+
+const char *goclr_compiler(void) { return COMPILER; }

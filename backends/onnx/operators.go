@@ -21,8 +21,8 @@ const domain = "goclr"
 
 // A registration makes goclr's operators known to one session, which it must outlive.
 type registration struct {
-	library string
-	domain  unsafe.Pointer
+	library   string
+	operators unsafe.Pointer // a struct registration of operators.c
 }
 
 // register adds goclr's operators, computed at the given level, to a session about to be created.
@@ -34,11 +34,12 @@ func register(options *ort.SessionOptions, library string, level kernel.Level) (
 	}
 	path := C.CString(library)
 	defer C.free(unsafe.Pointer(path))
-	r := &registration{library: library}
-	if failed := C.goclr_add_operators(path, pointer.UnsafePointer(), level.Table(), &r.domain); failed != nil {
+	operators := new(unsafe.Pointer)
+	failed := C.goclr_add_operators(path, pointer.UnsafePointer(), level.Table(), operators)
+	if failed != nil {
 		return nil, fmt.Errorf("%s: %s", library, C.GoString(failed))
 	}
-	return r, nil
+	return &registration{library, *operators}, nil
 }
 
 func (r *registration) release() {
@@ -47,5 +48,9 @@ func (r *registration) release() {
 	}
 	path := C.CString(r.library)
 	defer C.free(unsafe.Pointer(path))
-	C.goclr_release_operators(path, r.domain)
+	C.goclr_release_operators(path, r.operators)
 }
+
+// compiler names what compiled the operators, which decides the last bits of their results: where it fuses multiplications and
+// additions, and in what order it sums.
+func compiler() string { return C.GoString(C.goclr_compiler()) }

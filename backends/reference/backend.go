@@ -14,7 +14,7 @@ import (
 
 func init() { backends.Register("reference", open) }
 
-// open ignores Threads, Spin and Library: there is one thread and no library.
+// open ignores Threads, Spin, Library, StandardOperators and Warn: there is one thread, no library, and nothing to warn of.
 func open(_ context.Context, o backends.Options) (backends.Backend, error) {
 	if o.Device != "" && o.Device != "cpu" {
 		return nil, fmt.Errorf("unknown device %q: known devices are cpu", o.Device)

@@ -13,9 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/goclr/goclr/datasets"
-	"github.com/goclr/goclr/pipeline"
 )
 
 func TestFinetune(t *testing.T) {
@@ -142,17 +139,8 @@ func TestFinetuneFlags(t *testing.T) {
 // flatFolder returns a data set of one image without a class.
 func flatFolder(t *testing.T) string {
 	t.Helper()
-	set, err := datasets.Open(t.Context(), data, datasets.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
-	s := pipeline.NewSample(t.Context(), pipeline.Key{})
-	if err := set.Read(t.Context(), 0, s); err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a.jpg"), s.Bytes, 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "a.jpg"), firstImage(t), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -222,8 +222,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// classFolder returns a data set of classes of its own.
-func classFolder(t *testing.T) string {
+// firstImage is the file of the first image of data.
+func firstImage(t *testing.T) []byte {
 	t.Helper()
 	set, err := datasets.Open(t.Context(), data, datasets.Options{})
 	if err != nil {
@@ -234,12 +234,19 @@ func classFolder(t *testing.T) string {
 	if err := set.Read(t.Context(), 0, s); err != nil {
 		t.Fatal(err)
 	}
+	return s.Bytes
+}
+
+// classFolder returns a data set of classes of its own.
+func classFolder(t *testing.T) string {
+	t.Helper()
+	image := firstImage(t)
 	dir := t.TempDir()
 	for _, class := range []string{"cat", "dog"} {
 		if err := os.MkdirAll(filepath.Join(dir, class), 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, class, "a.jpg"), s.Bytes, 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, class, "a.jpg"), image, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}

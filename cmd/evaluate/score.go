@@ -57,7 +57,7 @@ func runLinear(ctx context.Context, args []string) error {
 	return s.score(ctx, "linear", fmt.Sprintf("linear, SGD, %d epochs", l.Epochs), l.Score)
 }
 
-// scoreFlags are those that knn and linear share.
+// scoreFlags are those that knn, linear and finetune share.
 type scoreFlags struct {
 	encoderFlags
 	train, test string

@@ -417,6 +417,7 @@ func TestBadInput(t *testing.T) {
 		{"batch larger than the data", small(t, other, "-batch", "65"), 2, "at most 64"},
 		{"batch of one", small(t, other, "-batch", "1"), 2, "at least 2"},
 		{"chunk that does not divide", small(t, other, "-chunk", "3"), 2, "-chunk 3: it must divide -batch 4"},
+		{"chunks of another loss", small(t, other, "-chunk", "2", "-loss", "triplet"), 2, "only nt-xent is computed over chunks"},
 		{"chunk of one", small(t, other, "-chunk", "1"), 2, "at least 2"},
 		{"other chunk", []string{"-resume", "-out", done, "-chunk", "2"}, 1, "chunk 2 instead of 0"},
 		{"normalize", small(t, other, "-normalize", "0,0,0,1,1"), 2, "six numbers"},

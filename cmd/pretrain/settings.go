@@ -74,7 +74,7 @@ func newSettings() *settings {
 	f.Float64Var(&o.WarmupEpochs, "warmup", 0, "epochs in which the rate rises from 0 (default a tenth of -epochs, at most 10)")
 
 	f.IntVar(&s.batch, "batch", 128, "images in a batch, of two views each")
-	f.IntVar(&s.chunk, "chunk", 0, "images of a batch that the network takes at once, where memory holds no more: the loss still compares all, batch norm sees a chunk (default all)")
+	f.IntVar(&s.chunk, "chunk", 0, "images of a batch that the network takes at once, where memory holds no more: the loss, nt-xent, still compares all, batch norm sees a chunk (default all)")
 	f.IntVar(&s.epochs, "epochs", 10, "length of the schedule")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "end after that many steps of the schedule (default at its end)")
 	f.Uint64Var(&s.seed, "seed", 1, "of weights, order and views")
