@@ -1,10 +1,11 @@
-// Measures how many float32 operations per second the CPU does at most: independent fused multiply-adds of the widest vectors it has,
-// on numbers that never leave the registers. A fused multiply-add counts as two operations.
+// Measures how many float32 operations per second the CPU does at most: independent fused multiply-adds of the widest vectors
+// it has, on numbers that never leave the registers. A fused multiply-add counts as two operations.
 //
 //	cc -O2 peak.c -o peak -lpthread
 //	peak THREADS
 //
-// It runs on one thread, then on so many at once. A result is the best of several rounds, one line in the format of Go's benchmarks.
+// It runs on one thread, then on so many at once. A result is the best of several rounds, one line in the format of Go's
+// benchmarks.
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,8 +14,8 @@
 
 enum { ROUNDS = 20, STEPS = 20000000 };
 
-// SUMS defines a function that adds to so many independent sums of WIDTH numbers, and an instruction set of it: enough of them to hide
-// the latency of an addition, and no more than there are registers for.
+// SUMS defines a set of instructions and a function that adds to COUNT independent sums of WIDTH numbers by it: enough of them
+// to hide the latency of an addition, and no more than there are registers for.
 #define SUMS(NAME, TARGET, WIDTH, COUNT)                                                                       \
 	TARGET static float add_##NAME(void) {                                                                     \
 		typedef float vec __attribute__((vector_size(4 * WIDTH)));                                             \
