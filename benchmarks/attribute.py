@@ -72,8 +72,11 @@ def read_trace(file):
         # Updates are many and small: those of all shapes are one.
         name = own[1] if own and op not in ("Velocity", "Descend") else op
         group = groups.setdefault(name, Group(KINDS.get(op, REST) if own else REST))
-        (shape,) = args["input_type_shape"][0].values()
-        group.add(1, e["dur"] / 1000, gflop(name, shape[0]) if group.kind in CONVOLUTIONS else 0)
+        operations = 0
+        if group.kind in CONVOLUTIONS:
+            (first_input,) = args["input_type_shape"][0].values()
+            operations = gflop(name, first_input[0])
+        group.add(1, e["dur"] / 1000, operations)
     if not any(g.kind in CONVOLUTIONS for g in groups.values()):
         sys.exit(f"{file}: has no convolution by goclr's own operators: without -standard-operators, does pretrain say why it falls back?")
     return [dur / 1000 for _, dur in steps[1:]], groups
