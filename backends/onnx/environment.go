@@ -49,11 +49,17 @@ func hold(library string) error {
 	return nil
 }
 
-// shareMemory makes one pool of memory for all sessions, which train and evaluate in turn. It grows by what is asked for; one
-// that doubled, as those of sessions do by default, would hold up to twice what a step needs.
+// shareMemory makes one pool of memory for all sessions, which train and evaluate in turn. It grows in regions that hold some large
+// activations each: what is freed next to each other is taken as one, and no region is split so that much of it lies waste. The
+// defaults of ONNX Runtime, regions that double and pieces of up to 128 MiB too large, take a third more for a step of ResNet-50.
 func shareMemory() error {
-	const unlimited, asRequested, byDefault = 0, 1, -1
-	pool, err := ort.NewArenaCfg(unlimited, asRequested, byDefault, byDefault)
+	pool, err := ort.NewArenaCfgV2(map[string]int{
+		"max_mem":                       0,         // unlimited
+		"arena_extend_strategy":         0,         // regions that double,
+		"max_power_of_two_extend_bytes": 128 << 20, // but up to this size, unless a tensor is larger
+		"initial_chunk_size_bytes":      1 << 20,
+		"max_dead_bytes_per_chunk":      1 << 20,
+	})
 	if err != nil {
 		return err
 	}

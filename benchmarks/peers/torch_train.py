@@ -26,7 +26,7 @@ import torch_model
 MOMENTUM = "momentum/"
 # Fields of the recipe that this script follows. Others that are set are named in a warning: the recipe may not be the same.
 KNOWN = {
-    "model": {"encoder", "width", "image_size", "head", "head_layers", "projection", "temperature", "mean", "std"},
+    "model": {"encoder", "width", "image_size", "head", "head_layers", "projection", "temperature", "mean", "std", "loss", "ones_init"},
     "optimizer": {"name", "learning_rate", "momentum", "weight_decay", "warmup_epochs"},
 }
 
@@ -42,6 +42,8 @@ class Recipe:
         self.checkpoint_every = int(info["settings"]["checkpoint-every"]) or self.steps_per_epoch
         if self.optimizer["name"] != "sgd":
             sys.exit(f"the run has optimizer {self.optimizer['name']}: this script knows sgd only")
+        if self.model.get("loss", "nt-xent") != "nt-xent":
+            sys.exit(f"the run has loss {self.model['loss']}: this script knows nt-xent only")
         for part, known in KNOWN.items():
             if others := [f"{k} {v}" for k, v in info["config"][part].items() if k not in known and v]:
                 print(f"warning: unknown to this script, and not followed: {part} with {', '.join(others)}", file=sys.stderr)

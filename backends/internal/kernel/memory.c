@@ -5,7 +5,7 @@
 
 #include "kernels.h"
 
-// Blocks that were given back, the latest last. There are as many as were ever in use at once, so a few for each thread.
+// Blocks that were given back: a few for each thread.
 enum { KEPT = 64 };
 
 // A header lies in the 64 bytes before what goclr_take returns.
@@ -21,17 +21,23 @@ static struct {
 
 float *goclr_take(size_t size) {
 	size = (size * sizeof(float) + 63) / 64 * 64;
-	struct header *h = NULL;
+	struct header *h = NULL, *old = NULL;
 	pthread_mutex_lock(&pool.lock);
-	size_t best = pool.count;
-	for (size_t i = 0; i < pool.count; i++)
+	// The smallest that is large enough, or else the largest makes room: so there are never more than were in use at once.
+	size_t best = pool.count, most = pool.count;
+	for (size_t i = 0; i < pool.count; i++) {
 		if (pool.block[i]->size >= size && (best == pool.count || pool.block[i]->size < pool.block[best]->size)) best = i;
-	// A block that is much too large is left for whom it suits.
-	if (best < pool.count && pool.block[best]->size <= 2 * size + (1 << 16)) {
+		if (most == pool.count || pool.block[i]->size > pool.block[most]->size) most = i;
+	}
+	if (best < pool.count) {
 		h = pool.block[best];
 		pool.block[best] = pool.block[--pool.count];
+	} else if (most < pool.count) {
+		old = pool.block[most];
+		pool.block[most] = pool.block[--pool.count];
 	}
 	pthread_mutex_unlock(&pool.lock);
+	free(old);
 	if (!h) {
 		h = aligned_alloc(64, size + 64);
 		if (!h) return NULL;
@@ -42,16 +48,12 @@ float *goclr_take(size_t size) {
 
 void goclr_give(float *memory) {
 	if (!memory) return;
-	struct header *h = (struct header *)((char *)memory - 64), *old = NULL;
+	struct header *h = (struct header *)((char *)memory - 64), *old = h;
 	pthread_mutex_lock(&pool.lock);
-	if (pool.count == KEPT) {
-		size_t least = 0;
-		for (size_t i = 1; i < pool.count; i++)
-			if (pool.block[i]->size < pool.block[least]->size) least = i;
-		old = pool.block[least];
-		pool.block[least] = pool.block[--pool.count];
+	if (pool.count < KEPT) {
+		pool.block[pool.count++] = h;
+		old = NULL;
 	}
-	pool.block[pool.count++] = h;
 	pthread_mutex_unlock(&pool.lock);
 	free(old);
 }
