@@ -57,7 +57,7 @@ def machine():
 def print_table(titles, rows):
     """Prints a table in Markdown, text to the left and numbers to the right."""
     print("| " + " | ".join(titles) + " |")
-    print("|" + "".join("---|" if t in ("case", "subject", "command") else "--:|" for t in titles))
+    print("|" + "".join("---|" if t in ("case", "subject", "command", "kind", "operator") else "--:|" for t in titles))
     for row in rows:
         print("| " + " | ".join("" if v is None else v if isinstance(v, str) else number(v) for v in row) + " |")
 

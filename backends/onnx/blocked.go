@@ -1,7 +1,10 @@
 package onnx
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -39,24 +42,30 @@ func (l *lowerer) blocked(n *graph.Node) (ok bool) {
 	return ok && rule(l, n)
 }
 
-// ownOp appends an operator of goclr with one output; ints and floats are what operators.c reads.
-func (l *lowerer) ownOp(op string, in []value, ints []int, floats ...float64) value {
-	return l.ownOps(op, 1, in, ints, floats...)[0]
+// sizes are the shapes that an operator of goclr works on: the ints that operators.c reads, and words for a trace.
+type sizes struct {
+	ints  []int
+	words string
 }
 
-func (l *lowerer) ownOps(op string, outputs int, in []value, ints []int, floats ...float64) []value {
-	attributes := []attribute{intsAttr("ints", ints...)}
+// ownOp appends an operator of goclr with one output; floats are what operators.c reads besides the sizes.
+func (l *lowerer) ownOp(op string, in []value, s sizes, floats ...float64) value {
+	return l.ownOps(op, 1, in, s, floats...)[0]
+}
+
+func (l *lowerer) ownOps(op string, outputs int, in []value, s sizes, floats ...float64) []value {
+	attributes := []attribute{intsAttr("ints", s.ints...)}
 	if len(floats) > 0 {
 		attributes = append(attributes, floatsAttr("floats", floats...))
 	}
-	return l.own(op, outputs, in, attributes...)
+	return l.own(op, s.words, outputs, in, attributes...)
 }
 
 // block is a node [N, C, H, W] in blocks.
 func (l *lowerer) block(n *graph.Node) value {
 	v, ok := l.blocks[n]
 	if !ok {
-		v = l.ownOp("Block", []value{l.value(n)}, n.Shape[1:])
+		v = l.ownOp("Block", []value{l.value(n)}, imageSizes(n.Shape))
 		l.blocks[n] = v
 	}
 	return v
@@ -64,12 +73,29 @@ func (l *lowerer) block(n *graph.Node) value {
 
 // unblock is a node that is there in blocks as a row-major tensor.
 func (l *lowerer) unblock(n *graph.Node) value {
-	return l.ownOp("Unblock", []value{l.blocks[n]}, n.Shape[1:])
+	return l.ownOp("Unblock", []value{l.blocks[n]}, imageSizes(n.Shape))
 }
 
-// convInts describes a convolution of x [., C, H, W] with o filters.
-func convInts(x []int, o int, a graph.Attr) []int {
-	return append(slices.Clone(x[1:]), o, a.Kernel, a.Stride, a.Pad)
+// dims is a shape in words, as 64x32x32.
+func dims(shape []int) string {
+	words := make([]string, len(shape))
+	for i, n := range shape {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, "x")
+}
+
+// imageSizes are those of x [., C, H, W].
+func imageSizes(x []int) sizes { return sizes{x[1:], dims(x[1:])} }
+
+// windows says in words what of x [., C, H, W] becomes y by windows: 64x32x32 to 128x16x16 by 3x3/2.
+func windows(x, y []int, a graph.Attr) string {
+	return fmt.Sprintf("%s to %s by %dx%d/%d", dims(x[1:]), dims(y[1:]), a.Kernel, a.Kernel, a.Stride)
+}
+
+// convSizes are those of a convolution of x [., C, H, W] to y.
+func convSizes(x, y []int, a graph.Attr) sizes {
+	return sizes{append(slices.Clone(x[1:]), y[1], a.Kernel, a.Stride, a.Pad), windows(x, y, a)}
 }
 
 // scaling are scale and offset of each channel of an Image.
@@ -90,11 +116,11 @@ func (l *lowerer) blockedConv(n *graph.Node) bool {
 	if n.Attr.Kernel*n.Attr.Kernel > maxTaps {
 		return false
 	}
-	ints := convInts(x.Shape, n.Shape[1], n.Attr)
+	s := convSizes(x.Shape, n.Shape, n.Attr)
 	if x.Op == graph.OpImage {
-		l.blocks[n] = l.ownOp("ConvPixels", []value{value(inputName(x)), l.value(w)}, ints, scaling(x)...)
+		l.blocks[n] = l.ownOp("ConvPixels", []value{value(inputName(x)), l.value(w)}, s, scaling(x)...)
 	} else {
-		l.blocks[n] = l.ownOp("Conv", []value{l.block(x), l.value(w)}, ints)
+		l.blocks[n] = l.ownOp("Conv", []value{l.block(x), l.value(w)}, s)
 	}
 	return true
 }
@@ -104,7 +130,7 @@ func (l *lowerer) blockedConvGradInput(n *graph.Node) bool {
 	if n.Attr.Kernel*n.Attr.Kernel > maxTaps {
 		return false
 	}
-	l.blocks[n] = l.ownOp("ConvGradInput", []value{l.block(dy), l.value(w)}, convInts(n.Shape, w.Shape[0], n.Attr))
+	l.blocks[n] = l.ownOp("ConvGradInput", []value{l.block(dy), l.value(w)}, convSizes(n.Shape, dy.Shape, n.Attr))
 	return true
 }
 
@@ -113,11 +139,11 @@ func (l *lowerer) blockedConvGradFilter(n *graph.Node) bool {
 	if n.Attr.Kernel*n.Attr.Kernel > maxTaps {
 		return false
 	}
-	ints := convInts(x.Shape, n.Shape[0], n.Attr)
+	s := convSizes(x.Shape, dy.Shape, n.Attr)
 	if x.Op == graph.OpImage {
-		l.values[n] = l.ownOp("ConvPixelsGradFilter", []value{value(inputName(x)), l.block(dy)}, ints, scaling(x)...)
+		l.values[n] = l.ownOp("ConvPixelsGradFilter", []value{value(inputName(x)), l.block(dy)}, s, scaling(x)...)
 	} else {
-		l.values[n] = l.ownOp("ConvGradFilter", []value{l.block(x), l.block(dy)}, ints)
+		l.values[n] = l.ownOp("ConvGradFilter", []value{l.block(x), l.block(dy)}, s)
 	}
 	return true
 }
@@ -127,7 +153,7 @@ func (l *lowerer) blockedMoments(n *graph.Node) bool {
 	if len(x.Shape) != 4 {
 		return false
 	}
-	rows := l.ownOps("Moments", 2, []value{l.block(x)}, x.Shape[1:])
+	rows := l.ownOps("Moments", 2, []value{l.block(x)}, imageSizes(x.Shape))
 	l.values[n] = l.stack(n, rows[0], rows[1])
 	return true
 }
@@ -148,7 +174,7 @@ func (l *lowerer) blockedNormalize(n *graph.Node) bool {
 	if n.Attr.ReLU {
 		relu = 1
 	}
-	l.blocks[n] = l.ownOp("Normalize", in, append(slices.Clone(x.Shape[1:]), relu), n.Attr.Eps)
+	l.blocks[n] = l.ownOp("Normalize", in, sizes{append(slices.Clone(x.Shape[1:]), relu), dims(x.Shape[1:])}, n.Attr.Eps)
 	return true
 }
 
@@ -170,7 +196,7 @@ func (l *lowerer) gradientParams(x, moments, dy *graph.Node, eps float64) [2]val
 		return [2]value{dgamma, l.derived[at("dbeta")]}
 	}
 	gradient, y := l.gradientOf(dy)
-	out := l.ownOps("NormalizeGradParams", 2, []value{l.block(x), l.row(moments, 0), l.row(moments, 1), gradient, y}, x.Shape[1:], eps)
+	out := l.ownOps("NormalizeGradParams", 2, []value{l.block(x), l.row(moments, 0), l.row(moments, 1), gradient, y}, imageSizes(x.Shape), eps)
 	l.derived[at("dgamma")], l.derived[at("dbeta")] = out[0], out[1]
 	return [2]value{out[0], out[1]}
 }
@@ -193,7 +219,7 @@ func (l *lowerer) blockedNormalizeGradInput(n *graph.Node) bool {
 	params := l.gradientParams(x, moments, dy, n.Attr.Eps)
 	gradient, y := l.gradientOf(dy)
 	l.blocks[n] = l.ownOp("NormalizeGradInput",
-		[]value{l.block(x), l.row(moments, 0), l.row(moments, 1), l.value(gamma), params[0], params[1], gradient, y}, x.Shape[1:], n.Attr.Eps)
+		[]value{l.block(x), l.row(moments, 0), l.row(moments, 1), l.value(gamma), params[0], params[1], gradient, y}, imageSizes(x.Shape), n.Attr.Eps)
 	return true
 }
 
@@ -202,34 +228,35 @@ func (l *lowerer) blockedReLUGrad(n *graph.Node) bool {
 	if len(n.Shape) != 4 {
 		return false
 	}
-	l.blocks[n] = l.ownOp("ReLUGrad", []value{l.block(y), l.block(dy)}, n.Shape[1:])
+	l.blocks[n] = l.ownOp("ReLUGrad", []value{l.block(y), l.block(dy)}, imageSizes(n.Shape))
 	return true
 }
 
-func poolInts(x []int, a graph.Attr) []int {
-	return append(slices.Clone(x[1:]), a.Kernel, a.Stride, a.Pad)
+// poolSizes are those of pooling x [., C, H, W] to y.
+func poolSizes(x, y []int, a graph.Attr) sizes {
+	return sizes{append(slices.Clone(x[1:]), a.Kernel, a.Stride, a.Pad), windows(x, y, a)}
 }
 
 func (l *lowerer) blockedMaxPool(n *graph.Node) bool {
 	x := n.In[0]
-	l.blocks[n] = l.ownOp("MaxPool", []value{l.block(x)}, poolInts(x.Shape, n.Attr))
+	l.blocks[n] = l.ownOp("MaxPool", []value{l.block(x)}, poolSizes(x.Shape, n.Shape, n.Attr))
 	return true
 }
 
 func (l *lowerer) blockedMaxPoolGrad(n *graph.Node) bool {
 	x, dy := n.In[0], n.In[2]
-	l.blocks[n] = l.ownOp("MaxPoolGrad", []value{l.block(x), l.block(dy)}, poolInts(x.Shape, n.Attr))
+	l.blocks[n] = l.ownOp("MaxPoolGrad", []value{l.block(x), l.block(dy)}, poolSizes(x.Shape, dy.Shape, n.Attr))
 	return true
 }
 
 func (l *lowerer) blockedAvgPool(n *graph.Node) bool {
 	x := n.In[0]
-	l.values[n] = l.ownOp("AvgPool", []value{l.block(x)}, x.Shape[1:])
+	l.values[n] = l.ownOp("AvgPool", []value{l.block(x)}, imageSizes(x.Shape))
 	return true
 }
 
 func (l *lowerer) blockedAvgPoolGrad(n *graph.Node) bool {
-	l.blocks[n] = l.ownOp("AvgPoolGrad", []value{l.value(n.In[0])}, n.Shape[1:])
+	l.blocks[n] = l.ownOp("AvgPoolGrad", []value{l.value(n.In[0])}, imageSizes(n.Shape))
 	return true
 }
 
@@ -246,22 +273,22 @@ func (l *lowerer) elementwise(n *graph.Node) bool {
 	return true
 }
 
-// shapeInts describes a tensor of any shape of up to four dimensions.
-func shapeInts(n *graph.Node) []int {
+// tensorSizes are those of a tensor of up to four dimensions.
+func tensorSizes(n *graph.Node) sizes {
 	shape := tensorShape(n)
 	ints := make([]int, 5)
 	ints[0] = len(shape)
 	copy(ints[1:], shape)
-	return ints
+	return sizes{ints, dims(shape)}
 }
 
 // ownVelocity and ownDescend pass over the weights once each, where the standard takes seven operators.
 func (l *lowerer) ownVelocity(n *graph.Node) bool {
-	l.values[n] = l.ownOp("Velocity", l.operands(n), shapeInts(n), n.Attr.Factor, n.Attr.Decay)
+	l.values[n] = l.ownOp("Velocity", l.operands(n), tensorSizes(n), n.Attr.Factor, n.Attr.Decay)
 	return true
 }
 
 func (l *lowerer) ownDescend(n *graph.Node) bool {
-	l.values[n] = l.ownOp("Descend", l.operands(n), shapeInts(n))
+	l.values[n] = l.ownOp("Descend", l.operands(n), tensorSizes(n))
 	return true
 }

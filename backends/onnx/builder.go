@@ -44,9 +44,10 @@ func (b *builder) multi(op string, outputs int, in []value, attributes ...attrib
 	return b.append(operation{op: op, attributes: attributes}, outputs, in)
 }
 
-// own appends an operator of goclr.
-func (b *builder) own(op string, outputs int, in []value, attributes ...attribute) []value {
-	return b.append(operation{domain: domain, op: op, attributes: attributes}, outputs, in)
+// own appends an operator of goclr; words go into its name, by which a trace tells it from others of its kind.
+func (b *builder) own(op, words string, outputs int, in []value, attributes ...attribute) []value {
+	name := fmt.Sprintf("%s %s #%d", op, words, b.count+1) // the number of its first result: ONNX Runtime takes no name twice
+	return b.append(operation{domain: domain, op: op, name: name, attributes: attributes}, outputs, in)
 }
 
 func (b *builder) append(o operation, outputs int, in []value) []value {

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -65,6 +66,11 @@ func TestProfile(t *testing.T) {
 	trace, err := os.ReadFile(file)
 	if err != nil || !json.Valid(trace) {
 		t.Errorf("the trace is no JSON (%v)", err)
+	}
+	for _, want := range []string{"ConvPixels 3x4x4 to 2x4x4 by 3x3/1 #", "Normalize 2x4x4 #", "Descend 2x3x3x3 #"} {
+		if n := bytes.Count(trace, []byte(`"`+want)); n != 3 {
+			t.Errorf("the trace has %q %d times in 3 steps", want, n)
+		}
 	}
 	table, err := os.ReadFile(file + ".txt")
 	if err != nil {

@@ -87,9 +87,10 @@ func floatsAttr(name string, v ...float64) attribute {
 }
 
 // An operation is a NodeProto: an operator applied to named values. The default domain is "". An optional input left out is
-// "" too.
+// "" too, and so is the name of an operation that needs none.
 type operation struct {
 	domain, op      string
+	name            string
 	inputs, outputs []string
 	attributes      []attribute
 }
@@ -101,6 +102,9 @@ func (o operation) message() message {
 	}
 	for _, name := range o.outputs {
 		m = m.str(2, name)
+	}
+	if o.name != "" {
+		m = m.str(3, o.name)
 	}
 	m = m.str(4, o.op)
 	for _, a := range o.attributes {

@@ -1,6 +1,6 @@
 // Package step measures one training step of SimCLR: forward, loss, backward and update.
 //
-// It holds benchmarks only; benchmarks/run_step.sh runs them beside PyTorch.
+// benchmarks/run_step.sh runs the benchmarks beside PyTorch; run_attribution.sh says where the time of a step goes.
 package step
 
 import (
