@@ -169,19 +169,23 @@ func TestWholeModels(t *testing.T) {
 }
 
 // compareOn compares a step on two backends. An input of a ReLU, or a negative, may lie within rounding of where the gradient jumps,
-// so what fails with one seed is tried with others.
+// so what fails with one seed has to pass with two others.
 func compareOn(t *testing.T, tested, oracle backends.Backend, f family, images int, tolerance float64) {
 	t.Helper()
 	var failures []string
+	passed := 0
 	for seed := range uint64(3) {
 		s, w := f.step(images, seed)
 		batch := gradientBatch(t, images, f.model.ImageSize, seed)
 		worst, failed := compareSteps(w, stepOn(t, tested, s, w, batch), stepOn(t, oracle, s, w, batch), tolerance)
-		if failed == "" {
-			t.Log(worst)
+		if failed != "" {
+			failures = append(failures, fmt.Sprintf("seed %d: %s", seed, failed))
+			continue
+		}
+		t.Log(worst)
+		if passed++; passed > len(failures) {
 			return
 		}
-		failures = append(failures, fmt.Sprintf("seed %d: %s", seed, failed))
 	}
 	t.Error(strings.Join(failures, "\n"))
 }

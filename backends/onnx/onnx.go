@@ -69,7 +69,7 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	}
 	b.info.Library = fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest)
 	if b.settings.own {
-		b.info.Library += fmt.Sprintf(" with goclr's operators for %v (%s)", b.settings.level, compiler())
+		b.info.Library += fmt.Sprintf(" with goclr's operators %s for %v (%s)", kernel.Revision(), b.settings.level, compiler())
 	}
 	return b, nil
 }

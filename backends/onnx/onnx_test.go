@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 func TestOwnOperatorsAreInUse(t *testing.T) {
 	b := openWith(t, backends.Options{Warn: func(message string) { t.Error(message) }})
 	defer closeTest(t, b)
-	want := "goclr's operators for " + kernel.Fastest().String() + " ("
+	want := "goclr's operators " + kernel.Revision() + " for " + kernel.Fastest().String() + " ("
 	_, by, ok := strings.Cut(b.Info().Library, want)
 	if !ok || !strings.ContainsAny(by, "0123456789") {
 		t.Errorf("the library is %q, want %q and the version of the compiler in it", b.Info().Library, want)

@@ -133,7 +133,7 @@ func readTrace(r io.Reader) (*trace, error) {
 		}
 	}
 	if t.runs == 0 {
-		return nil, errors.New("the trace has no complete run")
+		return nil, errors.New("the trace has no complete step: take at least one")
 	}
 	return t, nil
 }

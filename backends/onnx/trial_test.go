@@ -41,7 +41,7 @@ func TestWrongOwnOperatorsAreLeftOut(t *testing.T) {
 	right := inBlocks[graph.OpAvgPoolGrad]
 	defer func() { inBlocks[graph.OpAvgPoolGrad] = right }()
 	inBlocks[graph.OpAvgPoolGrad] = func(l *lowerer, n *graph.Node) bool {
-		l.blocks[n] = l.ownOp("AvgPoolGrad", []value{l.scale(l.value(n.In[0]), 1.1)}, n.Shape[1:])
+		l.blocks[n] = l.ownOp("AvgPoolGrad", []value{l.scale(l.value(n.In[0]), 1.1)}, sizes{ints: n.Shape[1:]})
 		return true
 	}
 	for _, told := range []bool{true, false} {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -348,6 +349,25 @@ func TestOtherProvider(t *testing.T) {
 	c, err := simclr.ReadCheckpoint(dir)
 	if err != nil || c.Step != 2 || c.Backend.Provider != "CPU" || c.Settings["spin"] != "true" {
 		t.Errorf("checkpoint %+v (%v)", c, err)
+	}
+}
+
+// TestMoveIsTold resumes a run on another number of threads and then on the same: only the move may cost last bits, and is told.
+func TestMoveIsTold(t *testing.T) {
+	dir := t.TempDir()
+	const told = "until now the run was computed by"
+	for i, c := range []struct {
+		threads string
+		want    bool
+	}{{"2", false}, {"1", true}, {"1", false}} {
+		args := small(t, dir, "-max-steps", strconv.Itoa(i+1), "-threads", c.threads)
+		if i > 0 {
+			args = append(args, "-resume")
+		}
+		code, out := pretrain(t, args...)
+		if code != 0 || strings.Contains(out, told) != c.want {
+			t.Errorf("run %d on %s threads: exit code %d, told %t, want %t: %s", i, c.threads, code, !c.want, c.want, out)
+		}
 	}
 }
 

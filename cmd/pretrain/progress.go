@@ -41,6 +41,10 @@ func (p *progress) begin(info backends.Info, data datasets.Dataset) {
 	p.line.Printf("%s, width %g, at %d px on %d images of %s", m.Encoder, m.Width, m.ImageSize, data.Len(), p.settings.data)
 	p.line.Printf("%s on %s with %d threads; %d steps of %d images into %s", info.Library, info.Device, info.Threads,
 		p.end, p.settings.batch, p.settings.out)
+	if before := p.settings.resumedBackend; before != (backends.Info{}) && before != info {
+		p.line.Printf("until now the run was computed by %s on %s with %d threads: from here on weights may differ in the last bits from those of a run that never moved",
+			before.Library, before.Device, before.Threads)
+	}
 }
 
 // smoothing is the weight of the newest step in what is shown of speed.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/simclr"
 	"github.com/goclr/goclr/stages"
@@ -29,7 +30,8 @@ type settings struct {
 	chunk                   int
 	seed                    uint64
 	init                    string
-	resumedInit             string // Config.InitSHA256 of the run to resume
+	resumedInit             string        // Config.InitSHA256 of the run to resume
+	resumedBackend          backends.Info // what computed the run so far; zero for a new one
 	workers, prefetch       int
 	tune                    bool
 	resume                  bool
@@ -190,6 +192,7 @@ func (s *settings) restore() error {
 	if !s.flags.Given("init") {
 		s.resumedInit = c.Config.InitSHA256
 	}
+	s.resumedBackend = c.Backend
 	if err := s.flags.SetOthers(c.Settings); err != nil {
 		return fmt.Errorf("%s: %w", s.out, err)
 	}

@@ -14,6 +14,10 @@ package kernel
 import "C"
 
 import (
+	"crypto/sha256"
+	"embed"
+	"fmt"
+	"io/fs"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -47,6 +51,26 @@ func Levels() []Level {
 func Fastest() Level {
 	levels := Levels()
 	return levels[len(levels)-1]
+}
+
+//go:embed *.h
+var sources embed.FS
+
+// Revision names the sources of the kernels, by their SHA-256: another one may give other bits.
+func Revision() string {
+	h := sha256.New()
+	names, err := fs.Glob(sources, "*.h")
+	if err != nil {
+		panic(err) // the pattern is right
+	}
+	for _, name := range names {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		h.Write(text)
+	}
+	return fmt.Sprintf("%.4x", h.Sum(nil))
 }
 
 // Table is the address of the kernels of a level, a const struct kernels of C.
