@@ -29,6 +29,7 @@ struct operator {
 	int bytes; // the first input is of bytes, all else of floats
 	size_t (*in_place)(int **inputs, int **outputs); // which input an output may take the place of
 	int (*compute)(struct call *c);
+	const struct kernels *kernels; // of the session
 };
 
 // An instance is an operator at one place of a model.
@@ -38,8 +39,6 @@ struct instance {
 	int64_t ints[MAX_INTS];
 	float floats[MAX_FLOATS];
 };
-
-static const struct kernels *kernels; // of the sessions to come and those that run
 
 static void keep(struct call *c, OrtStatus *status) {
 	if (!status) return;
@@ -240,6 +239,7 @@ static size_t in_place_of(int input, int **inputs, int **outputs) {
 	*outputs = malloc(sizeof **outputs);
 	if (!*inputs || !*outputs) {
 		free(*inputs), free(*outputs);
+		*inputs = *outputs = NULL;
 		return 0;
 	}
 	**inputs = input;
@@ -251,7 +251,7 @@ static size_t in_place_of_1(int **inputs, int **outputs) { return in_place_of(1,
 static size_t in_place_of_6(int **inputs, int **outputs) { return in_place_of(6, inputs, outputs); }
 static void release_in_place(int *inputs, int *outputs) { free(inputs), free(outputs); }
 
-static struct operator operators[] = {
+static const struct operator operators[] = {
 	// name, inputs required and in all, outputs, lengths of ints and floats, whether it reads bytes
 	{.name = "Block", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_block},
 	{.name = "Unblock", .required = 1, .inputs = 1, .outputs = 1, .ints = 3, .compute = compute_unblock},
@@ -312,7 +312,7 @@ static void run(const struct team *team, void (*task)(void *, size_t), void *job
 
 static OrtStatus *compute(void *kernel, OrtKernelContext *context) {
 	const struct instance *at = kernel;
-	struct call c = {.team = {run}, .api = at->api, .context = context, .kernels = kernels, .ints = at->ints, .floats = at->floats};
+	struct call c = {.team = {run}, .api = at->api, .context = context, .kernels = at->op->kernels, .ints = at->ints, .floats = at->floats};
 	const OrtValue *first = NULL;
 	OrtTensorTypeAndShapeInfo *shape = NULL;
 	int64_t images = 0;
@@ -339,14 +339,22 @@ static const OrtApi *interface_of(const char *library) {
 	return api;
 }
 
-const char *goclr_add_operators(const char *library, void *session_options, const void *table, void **domain) {
+// A registration is the operators of one session, which compute at its level. Other sessions run while it is made.
+struct registration {
+	OrtCustomOpDomain *domain;
+	struct operator operators[sizeof operators / sizeof *operators];
+};
+
+const char *goclr_add_operators(const char *library, void *session_options, const void *kernels, void **registration) {
 	const OrtApi *api = interface_of(library);
 	if (!api) return "the library does not offer the interface for operators";
-	kernels = table;
-	OrtCustomOpDomain *d = NULL;
-	OrtStatus *failure = ORT(api, CreateCustomOpDomain, "goclr", &d);
+	struct registration *r = calloc(1, sizeof *r);
+	if (!r) return "out of memory";
+	memcpy(r->operators, operators, sizeof operators);
+	OrtStatus *failure = ORT(api, CreateCustomOpDomain, "goclr", &r->domain);
 	for (size_t i = 0; !failure && i < sizeof operators / sizeof *operators; i++) {
-		operators[i].base = (OrtCustomOp){
+		r->operators[i].kernels = kernels;
+		r->operators[i].base = (OrtCustomOp){
 			.version = ORT_API_VERSION, .GetName = get_name, .GetExecutionProviderType = get_provider,
 			.GetInputType = get_input_type, .GetInputTypeCount = get_inputs, .GetOutputType = get_output_type, .GetOutputTypeCount = get_outputs,
 			.KernelDestroy = destroy, .GetInputCharacteristic = get_input_need, .GetOutputCharacteristic = get_output_need,
@@ -354,19 +362,21 @@ const char *goclr_add_operators(const char *library, void *session_options, cons
 			.GetStartVersion = get_first_version, .GetEndVersion = get_last_version,
 			.GetMayInplace = operators[i].in_place, .ReleaseMayInplace = operators[i].in_place ? release_in_place : NULL,
 		};
-		failure = ORT(api, CustomOpDomain_Add, d, &operators[i].base);
+		failure = ORT(api, CustomOpDomain_Add, r->domain, &r->operators[i].base);
 	}
-	if (!failure) failure = ORT(api, AddCustomOpDomain, session_options, d);
+	if (!failure) failure = ORT(api, AddCustomOpDomain, session_options, r->domain);
 	if (failure) {
 		ORT(api, ReleaseStatus, failure);
-		if (d) ORT(api, ReleaseCustomOpDomain, d);
+		goclr_release_operators(library, r);
 		return "it refuses operators of goclr";
 	}
-	*domain = d;
+	*registration = r;
 	return NULL;
 }
 
-void goclr_release_operators(const char *library, void *domain) {
+void goclr_release_operators(const char *library, void *registration) {
 	const OrtApi *api = interface_of(library);
-	if (api && domain) ORT(api, ReleaseCustomOpDomain, domain);
+	struct registration *r = registration;
+	if (api && r->domain) ORT(api, ReleaseCustomOpDomain, r->domain);
+	free(r);
 }

@@ -21,8 +21,8 @@ const domain = "goclr"
 
 // A registration makes goclr's operators known to one session, which it must outlive.
 type registration struct {
-	library string
-	domain  unsafe.Pointer
+	library   string
+	operators unsafe.Pointer
 }
 
 // register adds goclr's operators, computed at the given level, to a session about to be created.
@@ -35,7 +35,7 @@ func register(options *ort.SessionOptions, library string, level kernel.Level) (
 	path := C.CString(library)
 	defer C.free(unsafe.Pointer(path))
 	r := &registration{library: library}
-	if failed := C.goclr_add_operators(path, pointer.UnsafePointer(), level.Table(), &r.domain); failed != nil {
+	if failed := C.goclr_add_operators(path, pointer.UnsafePointer(), level.Table(), &r.operators); failed != nil {
 		return nil, fmt.Errorf("%s: %s", library, C.GoString(failed))
 	}
 	return r, nil
@@ -47,5 +47,5 @@ func (r *registration) release() {
 	}
 	path := C.CString(r.library)
 	defer C.free(unsafe.Pointer(path))
-	C.goclr_release_operators(path, r.domain)
+	C.goclr_release_operators(path, r.operators)
 }

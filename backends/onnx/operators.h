@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 // goclr_add_operators makes the operators known to a session that is about to be created with these options. It returns NULL and
-// sets *domain, which must outlive the session, or returns what failed.
-const char *goclr_add_operators(const char *library, void *session_options, const void *kernels, void **domain);
+// sets *registration, which must outlive the session, or returns what failed.
+const char *goclr_add_operators(const char *library, void *session_options, const void *kernels, void **registration);
 
-void goclr_release_operators(const char *library, void *domain);
+void goclr_release_operators(const char *library, void *registration);
 
 #endif
