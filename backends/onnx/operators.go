@@ -34,11 +34,11 @@ func register(options *ort.SessionOptions, library string, level kernel.Level) (
 	}
 	path := C.CString(library)
 	defer C.free(unsafe.Pointer(path))
-	r := &registration{library: library}
-	if failed := C.goclr_add_operators(path, pointer.UnsafePointer(), level.Table(), &r.operators); failed != nil {
+	made := new(unsafe.Pointer)
+	if failed := C.goclr_add_operators(path, pointer.UnsafePointer(), level.Table(), made); failed != nil {
 		return nil, fmt.Errorf("%s: %s", library, C.GoString(failed))
 	}
-	return r, nil
+	return &registration{library, *made}, nil
 }
 
 func (r *registration) release() {

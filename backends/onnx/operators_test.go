@@ -224,10 +224,10 @@ func (s *shapes) yield(of string, nodes ...*graph.Node) {
 
 // channels mostly stay within four blocks of 16.
 func (s *shapes) channels() int {
-	switch {
-	case s.chance(8):
+	if s.chance(8) {
 		return 1
-	case s.chance(8):
+	}
+	if s.chance(8) {
 		return s.between(65, 80)
 	}
 	return s.between(1, 50)
