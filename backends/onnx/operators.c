@@ -245,6 +245,7 @@ static size_t in_place_of(int input, int **inputs, int **outputs) {
 	*outputs = malloc(sizeof **outputs);
 	if (!*inputs || !*outputs) {
 		free(*inputs), free(*outputs);
+		*inputs = *outputs = NULL;
 		return 0;
 	}
 	**inputs = input;

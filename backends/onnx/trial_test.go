@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -35,36 +36,50 @@ func TestTrial(t *testing.T) {
 	closeTest(t, b)
 }
 
-// TestWrongOwnOperatorsAreLeftOut opens the backend where goclr's operators compute something wrong: it warns, and does without them.
-func TestWrongOwnOperatorsAreLeftOut(t *testing.T) {
+// TestFallback opens the backend with an operator of goclr's that computes something else, and with one that there is not. The
+// standard operators then do the work, and the user is told.
+func TestFallback(t *testing.T) {
 	closeTest(t, openTest(t)) // skips
-	right := inBlocks[graph.OpAvgPoolGrad]
-	defer func() { inBlocks[graph.OpAvgPoolGrad] = right }()
-	inBlocks[graph.OpAvgPoolGrad] = func(l *lowerer, n *graph.Node) bool {
-		l.blocks[n] = l.ownOp("AvgPoolGrad", []value{l.scale(l.value(n.In[0]), 1.1)}, sizes{ints: n.Shape[1:]})
-		return true
-	}
-	for _, told := range []bool{true, false} {
-		var warnings []string
-		o := backends.Options{Threads: 2}
-		if told {
-			o.Warn = func(message string) { warnings = append(warnings, message) }
-		}
-		b := openWith(t, o)
-		if info := b.Info(); strings.Contains(info.Library, "goclr") {
-			t.Errorf("the library is %q", info.Library)
-		}
-		if told && (len(warnings) != 1 || !strings.Contains(warnings[0], "goclr's operators") || !strings.Contains(warnings[0], "wrong gradients")) {
-			t.Errorf("warnings are %q", warnings)
-		}
-		p := programOf(t, b, blockOf(2, 4, 2, 1))
-		if _, err := p.Step(t.Context(), pairsOf(t, 2, 4), 0.1); err != nil {
-			t.Error(err)
-		}
-		closeTest(t, p)
-		closeTest(t, b)
-	}
-	if environment.holders != 0 || heap.AllocatedBytes() != 0 {
-		t.Errorf("%d holders and %d bytes are left", environment.holders, heap.AllocatedBytes())
+	right := inBlocks[graph.OpDescend]
+	defer func() { inBlocks[graph.OpDescend] = right }()
+	for name, c := range map[string]struct {
+		wrong func(l *lowerer, n *graph.Node) bool
+		want  []string // parts of the warning
+	}{
+		"wrong results": {
+			func(l *lowerer, n *graph.Node) bool {
+				l.values[n] = l.scale(l.value(n.In[0]), 0.9)
+				return true
+			},
+			[]string{"fail on this machine", "computes wrong gradients", "parameter 0"},
+		},
+		"no such operator": {
+			func(l *lowerer, n *graph.Node) bool {
+				l.values[n] = l.ownOp("Nonsense", l.operands(n), tensorSizes(n))
+				return true
+			},
+			[]string{"fail on this machine", "Nonsense"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBlocks[graph.OpDescend] = c.wrong
+			var warnings []string
+			b := openWith(t, backends.Options{Warn: func(message string) { warnings = append(warnings, message) }})
+			defer closeTest(t, b)
+			if len(warnings) != 1 {
+				t.Fatalf("%d warnings, want one: %q", len(warnings), warnings)
+			}
+			wantError(t, errors.New(warnings[0]), c.want...)
+			if library := b.Info().Library; strings.Contains(library, "goclr") {
+				t.Errorf("the library is %q, want no operators of goclr", library)
+			}
+			s := blockOf(2, 5, 3, 1)
+			p := programOf(t, b, s)
+			defer closeTest(t, p)
+			if _, err := p.Step(t.Context(), pairsOf(t, 2, 5), 0.1); err != nil {
+				t.Error(err)
+			}
+			closeTest(t, openTest(t)) // works without anyone to tell
+		})
 	}
 }

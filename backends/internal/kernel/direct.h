@@ -19,7 +19,7 @@ struct gathering {
 	size_t images, band; // of one task: so many images, or so many rows of one
 	int padded;          // a tap reads beyond the borders, so tasks read a copy with zeros around it
 	ptrdiff_t top, left, bottom, right; // extremes of down and across
-	int failed;
+	atomic_int failed;
 };
 
 // A task makes about so many pixels, at most GRAIN images' worth of them.
@@ -71,20 +71,22 @@ TARGET static void gather_task(void *job, size_t task) {
 	const float *x = g->x + image * g->in * g->h * g->w * LANES;
 	size_t h = g->h, w = g->w;
 	ptrdiff_t top = 0, left = 0; // of what x holds
-	float *copy = NULL;
 	if (g->padded) {
 		top = (ptrdiff_t)(row * g->stride) + g->top, left = g->left;
 		h = (rows - 1) * g->stride + (size_t)(g->bottom - g->top) + 1, w = (g->columns - 1) * g->stride + (size_t)(g->right - g->left) + 1;
-		copy = goclr_take(images * g->in * h * w * LANES);
-		if (!copy) {
-			g->failed = 1;
-			return;
-		}
+	}
+	size_t copied = g->padded ? images * g->in * h * w * LANES : 0;
+	float *copy = goclr_take(copied + depth * sizeof(ptrdiff_t) / sizeof(float));
+	if (!copy) {
+		g->failed = 1;
+		return;
+	}
+	if (g->padded) {
 		for (size_t b = 0; b < images * g->in; b++)
 			copy_rows(x + b * g->h * g->w * LANES, g->h, g->w, top, h, left, w, copy + b * h * w * LANES);
 		x = copy;
 	}
-	ptrdiff_t offsets[depth];
+	ptrdiff_t *offsets = (ptrdiff_t *)(copy + copied); // many where channels are
 	for (size_t c = 0; c < g->in; c++)
 		for (size_t k = 0; k < g->taps; k++)
 			offsets[c * g->taps + k] = ((ptrdiff_t)(c * h * w) + (g->down[k] - top) * (ptrdiff_t)w + g->across[k] - left) * LANES;
@@ -188,12 +190,12 @@ struct grading {
 	const struct pixels *pixels; // instead of x
 	float *dw, *sums;
 	size_t slabs, parts;
-	int failed;
+	atomic_int failed;
 };
 
 INLINE size_t grading_size(const struct grading *g) { return g->in * g->taps * LANES * g->out * LANES; }
 
-// take_taps copies what one tap of one block reads for the pixels of one row of results.
+// take_tap copies what one tap of one block reads for the pixels of one row of results.
 TARGET static void take_tap(const struct grading *g, size_t image, size_t block, size_t k, size_t row, float *to) {
 	const struct conv *s = &g->conv;
 	ptrdiff_t y = (ptrdiff_t)(row * s->stride + k / s->k) - (ptrdiff_t)s->pad, x = (ptrdiff_t)(k % s->k) - (ptrdiff_t)s->pad;
@@ -214,11 +216,12 @@ TARGET static void grade_task(void *job, size_t task) {
 	size_t all = s->n * s->oh, row = slab * all / g->slabs, last = (slab + 1) * all / g->slabs;
 	size_t some = (GRAIN + s->ow - 1) / s->ow, line = g->out * LANES, plane = s->oh * s->ow * LANES;
 	float *sum = g->sums + slab * grading_size(g);
-	float *a = goclr_take((g->out + 1) * some * s->ow * LANES), *b = a + some * s->ow * LANES;
+	float *a = goclr_take((g->out + 1) * some * s->ow * LANES);
 	if (!a) {
 		g->failed = 1;
 		return;
 	}
+	float *b = a + some * s->ow * LANES;
 	memset(sum + first * g->taps * LANES * line, 0, (end - first) * g->taps * LANES * line * sizeof *sum);
 	for (; row < last; row += some) {
 		size_t rows = last - row < some ? last - row : some, pixels = rows * s->ow;

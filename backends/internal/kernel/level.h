@@ -1,6 +1,7 @@
 // What each level_*.c compiles: every operation, for the instructions that TARGET allows; every function bears TARGET, because
 // one without it is not inlined into one with it.
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels.h"

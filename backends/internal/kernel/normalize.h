@@ -36,9 +36,10 @@ INLINE vec lanes(const float *p, size_t first, size_t c) {
 	return v;
 }
 
+// inverse is 1/sqrt(variance+eps), and zero beyond the last channel, even where eps is.
 INLINE vec inverse(const struct norm *s, size_t first) {
 	vec v = lanes(s->variance, first, s->c);
-	for (size_t i = 0; i < WIDTH; i++) v[i] = (float)(1 / sqrt((double)v[i] + s->eps));
+	for (size_t i = 0; i < WIDTH && first + i < s->c; i++) v[i] = (float)(1 / sqrt((double)v[i] + s->eps));
 	return v;
 }
 

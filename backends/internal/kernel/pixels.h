@@ -30,7 +30,7 @@ struct stem {
 	const float *w;
 	float *y, *packed;
 	size_t out;
-	int failed;
+	atomic_int failed;
 };
 
 // pack_patches writes the filters in the order of patches: of each group, [blocks, 16, columns*16].
@@ -52,11 +52,12 @@ TARGET static void stem_task(void *job, size_t i) {
 	struct stem *g = job;
 	const struct conv *s = &g->conv;
 	size_t image = i / s->oh, row = i % s->oh, depth = patch_blocks(s), width = (s->ow + ROWS - 1) / ROWS * ROWS, plane = s->oh * s->ow * LANES;
-	float *patches = goclr_take((depth + GROUP) * width * LANES), *results = patches + depth * width * LANES;
+	float *patches = goclr_take((depth + GROUP) * width * LANES);
 	if (!patches) {
 		g->failed = 1;
 		return;
 	}
+	float *results = patches + depth * width * LANES;
 	read_patches(s, g->x, image, row, patches, width * LANES);
 	ptrdiff_t offsets[depth];
 	for (size_t q = 0; q < depth; q++) offsets[q] = q * width * LANES;

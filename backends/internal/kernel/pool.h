@@ -15,11 +15,13 @@ TARGET static void max_pool_task(void *job, size_t task) {
 	for (size_t i = 0; i < s->oh; i++)
 		for (size_t j = 0; j < s->ow; j++, y += LANES) {
 			vec best = fill(-INFINITY);
+			mask none = ~(mask){}; // the first counts whatever it is, NaN or -infinity
 			for (size_t k = 0; k < s->k * s->k; k++) {
 				size_t r = i * s->stride + k / s->k - s->pad, c = j * s->stride + k % s->k - s->pad; // wraps around before the image
 				if (r >= s->h || c >= s->w) continue;
 				vec v = load(x + (r * s->w + c) * LANES);
-				best = pick(v > best, v, best);
+				best = pick((v > best) | none, v, best);
+				none = (mask){};
 			}
 			store(y, best);
 		}
@@ -42,12 +44,13 @@ TARGET static void max_pool_grad_task(void *job, size_t task) {
 	for (size_t i = 0; i < s->oh; i++)
 		for (size_t j = 0; j < s->ow; j++, dy += LANES) {
 			vec best = fill(-INFINITY);
-			mask taken = {};
+			mask taken = {}, none = ~(mask){};
 			for (size_t k = 0; k < s->k * s->k; k++) {
 				size_t r = i * s->stride + k / s->k - s->pad, c = j * s->stride + k % s->k - s->pad;
 				if (r >= s->h || c >= s->w) continue;
 				vec v = load(x + (r * s->w + c) * LANES);
-				mask m = v > best;
+				mask m = (v > best) | none;
+				none = (mask){};
 				best = pick(m, v, best);
 				taken = (((mask){} + (int32_t)k) & m) | (taken & ~m);
 			}

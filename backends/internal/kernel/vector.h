@@ -21,4 +21,6 @@ INLINE vec fill(float f) { return f - (vec){}; }
 // where is v where the mask is set, and 0 elsewhere; pick is a there and b elsewhere.
 INLINE vec where(mask m, vec v) { return (vec)(m & (mask)v); }
 INLINE vec pick(mask m, vec a, vec b) { return (vec)(((mask)a & m) | ((mask)b & ~m)); }
-INLINE vec positive(vec v) { return where(v > 0, v); }
+
+// positive is max(0, v), and NaN where v is: a model that has diverged must not look healthy.
+INLINE vec positive(vec v) { return where(~(v <= 0), v); }

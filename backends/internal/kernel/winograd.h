@@ -185,7 +185,7 @@ struct winograd {
 	float *packed; // all filters, spread, or NULL where each task spreads its own
 	size_t slabs, group;
 	float *sums; // of slabs
-	int failed;
+	atomic_int failed;
 };
 
 // Filters up to this size, spread, are spread once for all; larger ones group by group, so that they need little memory.
@@ -307,11 +307,12 @@ TARGET static int winograd(struct tiling tiles, struct filters filters, const fl
 TARGET static void grad_slab(struct winograd *g, size_t slab, size_t group, float *sum) {
 	size_t columns = group_size(g, group), line = columns * LANES, plane = g->tiles.oh * g->tiles.ow * LANES;
 	size_t size = PRODUCTS * (g->in + GROUP) * BATCH * LANES;
-	float *factors = goclr_take(size), *results = factors + PRODUCTS * g->in * BATCH * LANES;
+	float *factors = goclr_take(size);
 	if (!factors) {
 		g->failed = 1;
 		return;
 	}
+	float *results = factors + PRODUCTS * g->in * BATCH * LANES;
 	int first = 1;
 	for (size_t tile = slab * BATCH; tile < g->tiles.count; tile += g->slabs * BATCH, first = 0) {
 		size_t count = g->tiles.count - tile < BATCH ? g->tiles.count - tile : BATCH;
