@@ -23,7 +23,7 @@ const (
 	maxProviderError = 0.1
 )
 
-// trial takes a step of a tiny network as told and one with the standard operators on the CPU, a few milliseconds each, and
+// trial takes a step of a tiny network as told and one with the standard operators on the CPU, some tens of milliseconds in all, and
 // compares how the weights change: some providers compute wrong gradients without any error, and a compiler might.
 func trial(ctx context.Context, library string, how settings, maxError float64) (err error) {
 	how.profile = ""
