@@ -1,0 +1,90 @@
+// Package device is the seam of the Gorgonia backend: an operator knows its shapes, its operands and where in memory its result
+// lies; a device owns that memory and the kernels that compute in it.
+//
+// Nothing above the seam looks into a device's memory: what goes in and comes out passes through Upload and Download.
+package device
+
+import (
+	"unsafe"
+
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// A Device owns memory and kernels. One program at a time may use what it allocated; several programs may use one device.
+type Device interface {
+	// Library names what computes, with its version: results repeat to the bit only where it is equal.
+	Library() string
+	// Kernel returns what computes an operation; ok is false where the device has none.
+	Kernel(op graph.Op) (k Kernel, ok bool)
+	// Size is the number of bytes of a tensor.
+	Size(l Layout, shape []int) int
+	// Allocate returns zeroed memory, aligned to 64 bytes at least. An error says how much was asked for.
+	Allocate(bytes int) (Memory, error)
+	// Upload and Download copy between the host's memory and the device's. When Upload returns, from may be changed.
+	Upload(to unsafe.Pointer, from []byte) error
+	Download(to []byte, from unsafe.Pointer) error
+	Close() error
+}
+
+// Memory is a stretch of a device's memory.
+type Memory interface {
+	Pointer() unsafe.Pointer
+	Free() error
+}
+
+// A Layout says how the elements of a tensor lie in memory.
+type Layout int
+
+// The layouts.
+const (
+	Plain   Layout = iota // float32, row-major
+	Images                // float32, [N, C, H, W] as the device's kernels want it
+	Pixels                // bytes of views, [N, H, W, 3], of an Image of shape [N, 3, H, W]
+	Classes               // int32, labels
+)
+
+// A Tensor is an operand or the result of a Call.
+type Tensor struct {
+	Data   unsafe.Pointer // in the device's memory; nil for an operand that is left out
+	Layout Layout
+	Shape  []int       // as in the graph; the first dimension may be smaller, where a batch is
+	Scale  *graph.Attr // of Pixels: Mean and Std of the Image
+}
+
+// A Call is what a kernel computes.
+type Call struct {
+	Attr    graph.Attr
+	In      []Tensor
+	Out     Tensor
+	Scratch unsafe.Pointer // as many bytes as Kernel.Scratch asked for, with whatever is in them
+}
+
+// A Kernel computes one operation. Images in the graph, [N, C, H, W], are of Layout Images where they come from the operations
+// of package graph that make images, and elementwise operations have all operands in one layout. Filters are Plain.
+type Kernel struct {
+	// Run computes a call. It is called for one call of a program at a time, and keeps nothing of it.
+	Run func(c *Call) error
+	// Scratch is the number of bytes that Run needs while it runs; nil: none.
+	Scratch func(c *Call) int
+	// Overwrites is 1 + the index of an operand whose memory the result may take; 0: none.
+	Overwrites int
+	// Pixels says that operand 0 may be Pixels; elsewhere an operation that reads an Image is given its numbers.
+	Pixels bool
+}
+
+// Operations beside those of package graph.
+const (
+	// OpArrange makes Images of Plain, OpFlatten Plain of Images. A device whose Images are Plain has neither.
+	OpArrange graph.Op = "Arrange"
+	OpFlatten graph.Op = "Flatten"
+	// OpCopy copies a tensor, Plain.
+	OpCopy graph.Op = "Copy"
+)
+
+// The operands of two operations are more than those of the graph:
+//
+//	NormalizeGradParams: x, moments, dy, y
+//	NormalizeGradInput:  x, moments, gamma, dy, params, y
+//
+// params [2, C] is the result of NormalizeGradParams for the same x and dy. y may be left out; otherwise it is the result of a
+// ReLU, and the gradient is that of its operand: dy where y > 0, and 0 elsewhere.
