@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"github.com/klauspost/cpuid/v2"
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/goclr/goclr/backends"
@@ -69,7 +68,7 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	}
 	b.info.Library = fmt.Sprintf("ONNX Runtime %s (sha256 %.12s)", ort.GetVersion(), digest)
 	if b.settings.own {
-		b.info.Library += fmt.Sprintf(" with goclr's operators %s for %v (%s)", kernel.Revision(), b.settings.level, compiler())
+		b.info.Library += fmt.Sprintf(" with goclr's operators %s for %v (%s)", kernel.Revision(), b.settings.level, kernel.Compiler())
 	}
 	return b, nil
 }
@@ -82,7 +81,7 @@ func openBackend(ctx context.Context, o backends.Options, p provider, library st
 	b := &backend{
 		library:  library,
 		settings: settings{threads: o.Threads, spin: o.Spin, provider: p, profile: o.Profile},
-		info:     backends.Info{Backend: "onnx", Device: p.device, CPU: cpuName(), Threads: o.Threads, Provider: p.info(nvidia)},
+		info:     backends.Info{Backend: "onnx", Device: p.device, CPU: backends.CPUName(), Threads: o.Threads, Provider: p.info(nvidia)},
 	}
 	switch {
 	case p.name != "":
@@ -116,19 +115,6 @@ func fileDigest(path string) (digest string, err error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// cpuName names the processor and its instruction set, as a hypervisor may hide the former.
-func cpuName() string {
-	c := cpuid.CPU
-	name := c.BrandName
-	if name == "" {
-		name = runtime.GOARCH
-	}
-	if level := c.X64Level(); level > 0 {
-		name += fmt.Sprintf(", family %d model %d, x86-64-v%d", c.Family, c.Model, level)
-	}
-	return name
 }
 
 func (b *backend) Info() backends.Info { return b.info }

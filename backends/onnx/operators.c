@@ -7,12 +7,6 @@
 #include "../internal/kernel/kernels.h"
 #include "ortapi.h"
 
-#ifndef __clang__ // whose version has its name in it
-#define COMPILER "gcc " __VERSION__
-#else
-#define COMPILER __VERSION__
-#endif
-
 enum { MAX_INTS = 8, MAX_FLOATS = 6 };
 
 // A call is an operator of a model at work: what it reads and writes, and the threads of the session.
@@ -389,5 +383,3 @@ void goclr_release_operators(const char *library, void *registration) {
 	if (api && r->domain) ORT(api, ReleaseCustomOpDomain, r->domain);
 	free(r);
 }
-
-const char *goclr_compiler(void) { return COMPILER; }

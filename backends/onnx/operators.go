@@ -50,7 +50,3 @@ func (r *registration) release() {
 	defer C.free(unsafe.Pointer(path))
 	C.goclr_release_operators(path, r.operators)
 }
-
-// compiler names what compiled the operators, which decides the last bits of their results: where it fuses multiplications and
-// additions, and in what order it sums.
-func compiler() string { return C.GoString(C.goclr_compiler()) }

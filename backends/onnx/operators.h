@@ -10,7 +10,4 @@ const char *goclr_add_operators(const char *library, void *session_options, cons
 
 void goclr_release_operators(const char *library, void *registration);
 
-// goclr_compiler names what compiled the operators.
-const char *goclr_compiler(void);
-
 #endif

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/goclr/goclr/backends"
+	_ "github.com/goclr/goclr/backends/gorgonia"
 	_ "github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
@@ -46,6 +47,8 @@ var subjects = []struct {
 }{
 	{"goclr-onnx", "onnx", backends.Options{}},
 	{"goclr-onnx-standard", "onnx", backends.Options{StandardOperators: true}},
+	{"goclr-gorgonia", "gorgonia", backends.Options{}},
+	{"goclr-gorgonia-plain", "gorgonia", backends.Options{StandardOperators: true}},
 }
 
 // BenchmarkStep trains on the same batch again and again. One operation is one step; ms/step is the median. start-MiB is the resident

@@ -38,7 +38,7 @@ type Kernels struct {
 
 // NewKernels returns the kernels of a level, which the CPU must have.
 func NewKernels(l Level, t *Team) *Kernels {
-	return &Kernels{C.goclr_step_kernels(C.int(l)), unsafe.Pointer(t.c)}
+	return &Kernels{C.goclr_step_kernels(C.int(l)), t.pointer()}
 }
 
 // Lanes is the number of channels of a block.

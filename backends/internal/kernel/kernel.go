@@ -75,3 +75,7 @@ func Revision() string {
 
 // Table is the address of the kernels of a level, a const struct kernels of C.
 func (l Level) Table() unsafe.Pointer { return unsafe.Pointer(C.goclr_step_kernels(C.int(l))) }
+
+// Compiler names what compiled the kernels, which decides the last bits of their results: where it fuses multiplications and
+// additions, and in what order it sums.
+func Compiler() string { return C.GoString(C.goclr_step_compiler()) }

@@ -77,6 +77,9 @@ enum { BASELINE, AVX2, AVX512 };
 // goclr_step_kernels returns the kernels of a level; the CPU must have it.
 const struct kernels *goclr_step_kernels(int level);
 
+// goclr_step_compiler names what compiled them.
+const char *goclr_step_compiler(void);
+
 // goclr_take returns memory for at least size floats, aligned to 64 bytes, or NULL. goclr_give takes it back, to be taken again: a step
 // needs the same blocks again and again, and those from the system come as pages yet to be mapped.
 float *goclr_take(size_t size);

@@ -12,3 +12,11 @@ const struct kernels *goclr_step_kernels(int level) {
 	(void)level;
 	return &goclr_step_baseline;
 }
+
+#ifndef __clang__ // whose version has its name in it
+#define COMPILER "gcc " __VERSION__
+#else
+#define COMPILER __VERSION__
+#endif
+
+const char *goclr_step_compiler(void) { return COMPILER; }

@@ -1,29 +1,19 @@
-// A team whose tasks run on goroutines of Go: see team.go.
+// A team whose threads come from outside: each calls goclr_step_help and works until the team is closed.
 #ifndef GOCLR_TEAM_H
 #define GOCLR_TEAM_H
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include "kernels.h"
 
-struct goroutines {
-	struct team team; // first, so that a team is its goroutines
-	uintptr_t handle; // of the Team
-	size_t threads;
-};
+struct helped;
 
-// Work is the tasks of one run, which threads take one after the other.
-struct work {
-	void (*task)(void *job, size_t i);
-	void *job;
-	size_t n;
-	atomic_size_t next;
-};
+// goclr_step_new_team returns a team of one thread, that of whoever runs a kernel, and of so many that help, or NULL. Threads without
+// work look out for it for spin nanoseconds, then sleep.
+struct helped *goclr_step_new_team(size_t helpers, int64_t spin);
 
-struct goroutines *goclr_step_new_team(uintptr_t handle, size_t threads);
+void goclr_step_help(struct helped *g);
 
-// goclr_step_work runs tasks until none is left to take.
-void goclr_step_work(struct work *w);
+// goclr_step_close_team makes goclr_step_help return; goclr_step_free_team is called when it has, in all threads.
+void goclr_step_close_team(struct helped *g);
+void goclr_step_free_team(struct helped *g);
 
 #endif

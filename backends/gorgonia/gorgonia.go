@@ -1,0 +1,106 @@
+package gorgonia
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/gorgonia/internal/cpu"
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// version is that of Gorgonia; a test compares it with go.mod.
+const version = "v0.9.18"
+
+func init() { backends.Register("gorgonia", open) }
+
+func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Device != "" && o.Device != "cpu":
+		return nil, fmt.Errorf("unknown device %q: this version knows cpu", o.Device)
+	case o.Threads < 0:
+		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
+	case o.Provider != "" || len(o.ProviderOptions) > 0:
+		return nil, errors.New("execution providers are those of ONNX Runtime: leave them out, or use backend onnx")
+	case o.Profile != "":
+		return nil, errors.New("there is no profile of operators: leave it out, or use backend onnx")
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.NumCPU()
+	}
+	d, err := cpu.New(cpu.Options{Threads: o.Threads, Plain: o.StandardOperators, Spin: o.Spin})
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(d, "cpu", o.Threads), nil
+}
+
+func newBackend(d device.Device, name string, threads int) *backend {
+	return &backend{device: d, users: 1, info: backends.Info{
+		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: threads,
+		Library: "Gorgonia " + version + " with " + d.Library(),
+	}}
+}
+
+// A backend closes its device when it and all its programs are closed.
+type backend struct {
+	device device.Device
+	info   backends.Info
+	lock   sync.Mutex
+	users  int // open programs, and the backend itself
+	closed bool
+}
+
+func (b *backend) Info() backends.Info { return b.info }
+
+// Close leaves programs that are still open usable.
+func (b *backend) Close() error {
+	b.lock.Lock()
+	closed := b.closed
+	b.closed = true
+	b.lock.Unlock()
+	if closed {
+		return nil
+	}
+	return b.release()
+}
+
+// hold keeps the device open until release.
+func (b *backend) hold() error {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if b.closed {
+		return errors.New("the backend is closed")
+	}
+	b.users++
+	return nil
+}
+
+func (b *backend) release() error {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.users--
+	if b.users > 0 {
+		return nil
+	}
+	return b.device.Close()
+}
+
+func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program, error) {
+	if err := b.hold(); err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	p, err := compile(ctx, b.device, s)
+	if err != nil {
+		return nil, fmt.Errorf("compile: %w", errors.Join(err, b.release()))
+	}
+	p.release = b.release
+	return p, nil
+}

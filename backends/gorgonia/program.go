@@ -1,0 +1,231 @@
+package gorgonia
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+type program struct {
+	device  device.Device
+	release func() error // what Close does last
+	step    *graph.Step
+	state   *state
+	memory  *arena // of whichever tape is running
+	train   *tape  // nil if the step has none
+	eval    *tape  // Features
+	project *tape  // Project
+	sums    *sums  // what Backward needs; nil until it is called
+	closed  bool
+}
+
+func compile(ctx context.Context, d device.Device, s *graph.Step) (_ *program, err error) {
+	p := &program{device: d, step: s, memory: &arena{device: d}, release: func() error { return nil }}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	var changing []*graph.Node
+	for _, u := range s.Updates {
+		changing = append(changing, u.Target)
+	}
+	if p.state, err = newState(d, s.Tensors(), changing); err != nil {
+		return nil, err
+	}
+	training := recipe{step: s, given: p.state.current}
+	if s.Loss != nil {
+		training.outputs = s.Outputs()[:len(s.Outputs())-len(s.Updates)]
+		for _, u := range s.Updates {
+			training.stores = append(training.stores, store{u.Value, p.state.next[u.Target]})
+		}
+	}
+	for _, part := range []struct {
+		tape    **tape
+		present bool
+		recipe  recipe
+	}{
+		{&p.train, s.Loss != nil, training},
+		{&p.eval, s.Features != nil, recipe{step: s, given: p.state.current, outputs: []*graph.Node{s.Features}, part: true}},
+		{&p.project, s.Project != nil, recipe{step: s, given: p.state.current, outputs: []*graph.Node{s.Project}}},
+	} {
+		if !part.present {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if *part.tape, err = p.newTape(part.recipe); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// newTape compiles a recipe and makes room for it.
+func (p *program) newTape(r recipe) (*tape, error) {
+	t, err := newTape(p.device, p.memory, r)
+	if err != nil {
+		return nil, err
+	}
+	return t, p.memory.grow(t.bytes)
+}
+
+var errClosed = errors.New("the program is closed")
+
+func (p *program) Step(ctx context.Context, batch arrow.Record, lr float32) (backends.Metrics, error) {
+	m, err := p.trainStep(ctx, batch, lr)
+	if err != nil {
+		return backends.Metrics{}, fmt.Errorf("step: %w", err)
+	}
+	return m, nil
+}
+
+func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32) (backends.Metrics, error) {
+	switch {
+	case p.closed:
+		return backends.Metrics{}, errClosed
+	case p.train == nil:
+		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
+	}
+	if _, err := p.feed(p.train, batch, backends.Train, lr); err != nil {
+		return backends.Metrics{}, err
+	}
+	if err := p.train.call(ctx); err != nil {
+		return backends.Metrics{}, err
+	}
+	var scalars [3]float32 // loss, accuracy and spread, which stays 0 where the step has none
+	for i, v := range p.train.results {
+		number, err := read(v, 1)
+		if err != nil {
+			return backends.Metrics{}, err
+		}
+		scalars[i] = number[0]
+	}
+	p.state.advance()
+	p.sums.clear()
+	return backends.Metrics{Loss: scalars[0], Accuracy: scalars[1], Spread: scalars[2]}, nil
+}
+
+// feed gives a tape what it reads of a batch, whose number of views it returns.
+func (p *program) feed(t *tape, batch arrow.Record, m backends.Mode, lr float32) (rows int, err error) {
+	if t.image == nil {
+		return 0, errors.New("the step depends on no image")
+	}
+	pixels, rows, err := backends.Views(t.image, batch, m, t.labels != nil)
+	if err != nil {
+		return 0, err
+	}
+	t.rows(rows)
+	if err := p.device.Upload(t.pixels.pointer(), pixels); err != nil {
+		return 0, err
+	}
+	if t.labels != nil {
+		labels, err := backends.Labels(t.labels, batch)
+		if err != nil {
+			return 0, err
+		}
+		classes := make([]int32, len(labels))
+		for i, label := range labels {
+			classes[i] = int32(label)
+		}
+		if err := p.device.Upload(t.classes.pointer(), bytesOf(classes)); err != nil {
+			return 0, err
+		}
+	}
+	return rows, p.setRate(t, lr)
+}
+
+// setRate sets the learning rate of a tape that reads one.
+func (p *program) setRate(t *tape, lr float32) error {
+	if t.rate == nil {
+		return nil
+	}
+	return write(t.rate, []float32{lr})
+}
+
+func (p *program) Embed(ctx context.Context, batch arrow.Record, m backends.Mode) (backends.Embeddings, error) {
+	e, err := p.embed(ctx, batch, m)
+	if err != nil {
+		return backends.Embeddings{}, fmt.Errorf("embed: %w", err)
+	}
+	return e, nil
+}
+
+func (p *program) embed(ctx context.Context, batch arrow.Record, m backends.Mode) (backends.Embeddings, error) {
+	t := p.eval
+	if m == backends.Train {
+		t = p.project
+	}
+	switch {
+	case p.closed:
+		return backends.Embeddings{}, errClosed
+	case t == nil:
+		return backends.Embeddings{}, errors.New("the step has no such output: it needs Features for mode Eval, Project for mode Train")
+	}
+	rows, err := p.feed(t, batch, m, 0)
+	if err != nil {
+		return backends.Embeddings{}, err
+	}
+	if err := t.call(ctx); err != nil {
+		return backends.Embeddings{}, err
+	}
+	dim := t.results[0].shape[1]
+	data, err := read(t.results[0], rows*dim)
+	if err != nil {
+		return backends.Embeddings{}, err
+	}
+	return backends.Embeddings{Rows: rows, Dim: dim, Data: data}, nil
+}
+
+func (p *program) Load(w backends.Weights) error {
+	if p.closed {
+		return fmt.Errorf("load: %w", errClosed)
+	}
+	values, err := backends.Match(p.step, w)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	for i, n := range p.step.Tensors() {
+		if err := write(p.state.current[n], values[i]); err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+	}
+	p.sums.clear()
+	return nil
+}
+
+func (p *program) Save() (backends.Weights, error) {
+	if p.closed {
+		return nil, fmt.Errorf("save: %w", errClosed)
+	}
+	return readAll(p.step.Tensors(), p.state)
+}
+
+// readAll returns the current values of tensors.
+func readAll(tensors []*graph.Node, s *state) (backends.Weights, error) {
+	var w backends.Weights
+	for _, n := range tensors {
+		data, err := read(s.current[n], n.Size())
+		if err != nil {
+			return nil, fmt.Errorf("%v: %w", n, err)
+		}
+		w = append(w, backends.Tensor{Name: n.Name, Shape: slices.Clone(n.Shape), Data: data})
+	}
+	return w, nil
+}
+
+func (p *program) Close() error {
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	return errors.Join(p.train.close(), p.eval.close(), p.project.close(), p.sums.close(), p.state.free(), p.memory.free(), p.release())
+}

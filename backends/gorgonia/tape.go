@@ -1,0 +1,195 @@
+package gorgonia
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// A tape is a graph of operators, the machine that runs it, and where in the arena its values lie.
+type tape struct {
+	machine               G.VM
+	run                   *run
+	operators             []*operator
+	image                 *graph.Node
+	labels                *graph.Node
+	pixels, classes, rate *value // what it reads, or nil
+	results               []*value
+	batched               []*value
+	bytes                 int // of the arena
+}
+
+// A recipe is what a tape computes.
+type recipe struct {
+	step    *graph.Step
+	given   map[*graph.Node]*value // tensors, and other nodes whose values are there
+	outputs []*graph.Node          // whose values are read when it has run
+	stores  []store
+	part    bool // the batch may be smaller than the image
+}
+
+// A store makes the value of a node end up in a value outside the arena.
+type store struct {
+	node *graph.Node
+	to   *value
+}
+
+// newTape compiles a recipe. Values that only it needs lie in memory, which may be too small for them until it grows.
+func newTape(d device.Device, memory *arena, r recipe) (*tape, error) {
+	l := newLowerer(d, memory)
+	l.part = r.part
+	l.given = r.given
+	wanted := slices.Clone(r.outputs)
+	for _, s := range r.stores {
+		wanted = append(wanted, s.node)
+		if _, given := r.given[s.node]; !given && l.target[s.node] == nil {
+			l.target[s.node] = s.to
+		}
+	}
+	for _, n := range wanted {
+		l.kept[n] = true
+	}
+	given := make([]*graph.Node, 0, len(r.given))
+	for n := range r.given {
+		given = append(given, n)
+	}
+	if err := l.lower(r.step.Graph.ReachFrom(given, wanted...)); err != nil {
+		return nil, err
+	}
+	for _, s := range r.stores {
+		l.store(s.node, s.to)
+	}
+	t := &tape{run: l.run, image: l.image, labels: l.labels, classes: l.classes, rate: l.rate}
+	if l.pixels != nil {
+		t.pixels = l.pixels.value
+	}
+	for _, n := range r.outputs {
+		t.results = append(t.results, l.edge(n, device.Plain).value)
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	if err := t.order(l.graph); err != nil {
+		return nil, err
+	}
+	t.plan(memory)
+	t.machine = G.NewTapeMachine(l.graph)
+	return t, nil
+}
+
+// order lists the operators as the tape machine will run them: it sorts the graph in the same way.
+func (t *tape) order(g *G.ExprGraph) error {
+	sorted, err := G.Sort(g)
+	if err != nil {
+		return err
+	}
+	for _, node := range slices.Backward(sorted) {
+		if o, ok := node.Op().(*operator); ok {
+			o.index = len(t.operators)
+			t.operators = append(t.operators, o)
+		}
+	}
+	return nil
+}
+
+// plan gives every value of the tape that lies in memory its place.
+func (t *tape) plan(memory *arena) {
+	at := map[*value]*lifetime{}
+	var all []*lifetime
+	begin := func(v *value, index int) *lifetime {
+		l := &lifetime{values: []*value{v}, bytes: v.bytes, first: index, last: index}
+		all = append(all, l)
+		at[v] = l
+		if v.batched {
+			t.batched = append(t.batched, v)
+		}
+		return l
+	}
+	last := map[*value]int{}
+	for _, o := range t.operators {
+		for _, v := range o.operands {
+			if v != nil {
+				last[v] = o.index
+			}
+		}
+	}
+	for _, v := range t.results {
+		last[v] = len(t.operators)
+	}
+	for _, o := range t.operators {
+		for _, v := range o.operands {
+			if v != nil && v.memory == memory && at[v] == nil {
+				begin(v, 0) // what the tape is given lies there from the start
+				at[v].last = last[v]
+			}
+		}
+		if o.scratch != nil {
+			begin(o.scratch, o.index)
+		}
+		if o.result.memory != memory {
+			continue
+		}
+		if v := o.overwritten(); v != nil && at[v] != nil && at[v].last == o.index {
+			l := at[v]
+			l.values = append(l.values, o.result)
+			l.last = max(o.index, last[o.result])
+			at[o.result] = l
+			if o.result.batched {
+				t.batched = append(t.batched, o.result)
+			}
+			continue
+		}
+		begin(o.result, o.index).last = max(o.index, last[o.result])
+	}
+	t.bytes = place(all)
+}
+
+// overwritten is the operand whose place the result may take, or nil.
+func (o *operator) overwritten() *value {
+	if o.kernel.Overwrites == 0 {
+		return nil
+	}
+	v := o.operands[o.kernel.Overwrites-1]
+	if v == nil || v.bytes != o.result.bytes || v.layout != o.result.layout {
+		return nil
+	}
+	for i, other := range o.operands {
+		if other == v && i != o.kernel.Overwrites-1 {
+			return nil
+		}
+	}
+	return v
+}
+
+// rows sets how many views the batch has.
+func (t *tape) rows(n int) {
+	for _, v := range t.batched {
+		v.shape[0] = n
+	}
+}
+
+// call runs the tape. After an error the results are undefined.
+func (t *tape) call(ctx context.Context) error {
+	*t.run = run{ctx: ctx}
+	err := t.machine.RunAll()
+	t.machine.Reset()
+	switch {
+	case t.run.err != nil:
+		return t.run.err
+	case err != nil:
+		return fmt.Errorf("the tape machine failed: %w", err)
+	}
+	return ctx.Err()
+}
+
+func (t *tape) close() error {
+	if t == nil {
+		return nil
+	}
+	return t.machine.Close()
+}
