@@ -117,6 +117,7 @@ func (p *program) backward(ctx context.Context, batch arrow.Record, dEmbedding [
 			p.sums = nil
 			return err
 		}
+		p.sums.backward.run.trace = p.trace
 	}
 	s := p.sums
 	if want := p.step.Project.Size(); len(dEmbedding) != want {

@@ -29,8 +29,6 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
 	case o.Provider != "" || len(o.ProviderOptions) > 0:
 		return nil, errors.New("execution providers are those of ONNX Runtime: leave them out, or use backend onnx")
-	case o.Profile != "":
-		return nil, errors.New("there is no profile of operators: leave it out, or use backend onnx")
 	}
 	if o.Threads == 0 {
 		o.Threads = runtime.NumCPU()
@@ -39,23 +37,24 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBackend(d, "cpu", o.Threads), nil
+	return newBackend(d, "cpu", o), nil
 }
 
-func newBackend(d device.Device, name string, threads int) *backend {
-	return &backend{device: d, users: 1, info: backends.Info{
-		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: threads,
+func newBackend(d device.Device, name string, o backends.Options) *backend {
+	return &backend{device: d, profile: o.Profile, users: 1, info: backends.Info{
+		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: o.Threads,
 		Library: "Gorgonia " + version + " with " + d.Library(),
 	}}
 }
 
 // A backend closes its device when it and all its programs are closed.
 type backend struct {
-	device device.Device
-	info   backends.Info
-	lock   sync.Mutex
-	users  int // open programs, and the backend itself
-	closed bool
+	device  device.Device
+	profile string // file of the profile of training; "" for none
+	info    backends.Info
+	lock    sync.Mutex
+	users   int // open programs, and the backend itself
+	closed  bool
 }
 
 func (b *backend) Info() backends.Info { return b.info }
@@ -97,7 +96,7 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 	if err := b.hold(); err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	p, err := compile(ctx, b.device, s)
+	p, err := compile(ctx, b.device, b.info.Device, b.profile, s)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", errors.Join(err, b.release()))
 	}

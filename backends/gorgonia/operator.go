@@ -7,6 +7,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"runtime/debug"
+	"time"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 	"github.com/goclr/goclr/backends/graph"
+	"github.com/goclr/goclr/backends/internal/trace"
 )
 
 // An operator is one operation at one place of a step: a gorgonia.Op that knows its operands' shapes, where its result lies, and
@@ -36,6 +38,9 @@ type run struct {
 	ctx  context.Context
 	next int   // index of the operator whose turn it is
 	err  error // why the tape has stopped
+	// trace records the operators, if it is not nil, by the device's name.
+	trace  *trace.Recorder
+	device string
 }
 
 var errOrder = errors.New("the tape machine does not run operators in the order for which memory was planned: this is a bug of goclr")
@@ -68,9 +73,11 @@ func (o *operator) Do(in ...G.Value) (_ G.Value, err error) {
 	if o.scratch != nil {
 		o.call.Scratch = o.scratch.pointer()
 	}
+	start := time.Now()
 	if err := o.kernel.Run(&o.call); err != nil {
 		return nil, fmt.Errorf("%v: %w", o, err)
 	}
+	o.run.trace.Operator(o.String(), string(o.op), o.run.device, start)
 	return o.result, nil
 }
 

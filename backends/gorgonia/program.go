@@ -11,23 +11,27 @@ import (
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 	"github.com/goclr/goclr/backends/graph"
+	"github.com/goclr/goclr/backends/internal/trace"
 )
 
 type program struct {
 	device  device.Device
+	name    string       // of the device
 	release func() error // what Close does last
 	step    *graph.Step
 	state   *state
-	memory  *arena // of whichever tape is running
-	train   *tape  // nil if the step has none
-	eval    *tape  // Features
-	project *tape  // Project
-	sums    *sums  // what Backward needs; nil until it is called
+	memory  *arena          // of whichever tape is running
+	train   *tape           // nil if the step has none
+	eval    *tape           // Features
+	project *tape           // Project
+	sums    *sums           // what Backward needs; nil until it is called
+	trace   *trace.Recorder // of training; nil for none
 	closed  bool
 }
 
-func compile(ctx context.Context, d device.Device, s *graph.Step) (_ *program, err error) {
-	p := &program{device: d, step: s, memory: &arena{device: d}, release: func() error { return nil }}
+// compile prepares a step. The trace of its training belongs in the file called profile, unless that is "".
+func compile(ctx context.Context, d device.Device, name, profile string, s *graph.Step) (_ *program, err error) {
+	p := &program{device: d, name: name, step: s, memory: &arena{device: d}, release: func() error { return nil }}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -66,6 +70,12 @@ func compile(ctx context.Context, d device.Device, s *graph.Step) (_ *program, e
 			return nil, err
 		}
 	}
+	if p.train != nil {
+		if p.trace, err = trace.NewRecorder(profile); err != nil {
+			return nil, err
+		}
+		p.train.run.trace = p.trace
+	}
 	return p, nil
 }
 
@@ -75,6 +85,7 @@ func (p *program) newTape(r recipe) (*tape, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.run.device = p.name
 	return t, p.memory.grow(t.bytes)
 }
 
@@ -227,5 +238,5 @@ func (p *program) Close() error {
 		return nil
 	}
 	p.closed = true
-	return errors.Join(p.train.close(), p.eval.close(), p.project.close(), p.sums.close(), p.state.free(), p.memory.free(), p.release())
+	return errors.Join(p.train.close(), p.eval.close(), p.project.close(), p.sums.close(), p.state.free(), p.memory.free(), p.trace.Close(), p.release())
 }

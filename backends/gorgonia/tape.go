@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	G "gorgonia.org/gorgonia"
 
@@ -175,9 +176,11 @@ func (t *tape) rows(n int) {
 
 // call runs the tape. After an error the results are undefined.
 func (t *tape) call(ctx context.Context) error {
-	*t.run = run{ctx: ctx}
+	t.run.ctx, t.run.next, t.run.err = ctx, 0, nil
+	start := time.Now()
 	err := t.machine.RunAll()
 	t.machine.Reset()
+	t.run.trace.Run(start)
 	switch {
 	case t.run.err != nil:
 		return t.run.err
