@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	_ "github.com/goclr/goclr/backends/gorgonia"
 	_ "github.com/goclr/goclr/backends/onnx"
 	_ "github.com/goclr/goclr/backends/reference"
 	"github.com/goclr/goclr/cmd/internal/cli"
