@@ -18,7 +18,7 @@ func plainKernels(threads int) map[graph.Op]device.Kernel {
 		graph.OpConvGradFilter: {Run: w.convGradFilter, Scratch: w.convGradFilterScratch},
 
 		graph.OpMoments:             {Run: w.moments},
-		graph.OpNormalize:           {Run: w.normalize, Overwrites: 1},
+		graph.OpNormalize:           {Run: w.normalize, Scratch: normalizeScratch, Overwrites: 1},
 		graph.OpNormalizeGradParams: {Run: w.normalizeGradParams},
 		graph.OpNormalizeGradInput:  {Run: w.normalizeGradInput, Scratch: normalizeGradInputScratch, Overwrites: 4},
 

@@ -47,6 +47,7 @@ func convolutionCases() []plainCase {
 		{40, 7, 3, 3, 70, 3, 1, 1},  // panels across images, and more filters than a tile
 		{24, 25, 6, 7, 5, 3, 1, 1},  // more elements of a filter than a tile
 		{5, 3, 20, 20, 66, 4, 2, 1}, // several panels for an image
+		{2, 6, 5, 5, 140, 3, 1, 1},  // more filters than a group
 	} {
 		name := fmt.Sprintf("%dx%dx%dx%d to %d by %d stride %d pad %d", c.n, c.in, c.h, c.w, c.out, c.k, c.stride, c.pad)
 		operands := func(p *problem) (x, w, dy *graph.Node) {
@@ -75,6 +76,9 @@ func normalizationCases() []plainCase {
 	for _, shape := range [][]int{{8, 5}, {64, 300}, {3, 4, 5, 7}, {2, 17, 1, 3}, {4, 16, 2, 2}, {4, 6, 33, 31}} {
 		for _, mean := range []float64{0, 100, 1000} {
 			for _, eps := range []float64{1e-5, 0.5} {
+				if eps > 0.1 && mean > 0 {
+					continue
+				}
 				name := fmt.Sprintf("%v around %g, eps %g", shape, mean, eps)
 				input := func(p *problem) (x, moments *graph.Node) {
 					p.slack = 1 + mean/5

@@ -9,6 +9,9 @@ import (
 // The gradient of its operand is one too, of the transposed filters and patches of dy: with a stride, one for the elements of each
 // remainder modulo the stride, since these meet different taps.
 
+// convTasks is about how many tasks a convolution is divided into at least.
+const convTasks = 16
+
 // forward are the patches that the filters of a convolution see.
 func forward(x, y []int, a graph.Attr) patches {
 	p := patches{channels: x[1], height: x[2], width: x[3], rows: y[2], cols: y[3], step: a.Stride}
@@ -40,39 +43,52 @@ type grid struct {
 	step, y, x int
 }
 
+// filterGroup is how many filters a task takes where the panels alone are too few to occupy many threads.
+const filterGroup = 128
+
 // filter computes the products of filters [O, depth] and all patches of x, and writes them to a grid of out.
 func (w crew) filter(p patches, x, filters []float32, g grid, out []float32, d *desk) {
 	columns, depth, rows := g.shape[0]*p.positions(), p.depth(), g.shape[1]
-	panel := panelBytes(rows)
-	w.each(columns*rows*max(1, depth), ceil(columns, colTile), func(worker, task int) {
-		own := desk{d.at(worker * panel)}
-		tile, results := own.floats(depthTile*colTile), own.floats(rows*colTile)
-		from, to := task*colTile, min(columns, (task+1)*colTile)
+	panels, group := ceil(columns, colTile), rows
+	if panels < convTasks {
+		group = min(rows, filterGroup)
+	}
+	groups, bytes := ceil(rows, group), panelBytes(group)
+	w.each(columns*rows*max(1, depth), panels*groups, func(worker, task int) {
+		own := desk{d.at(worker * bytes)}
+		tile, results := own.floats(depthTile*colTile), own.floats(group*colTile)
+		from, first := task/groups*colTile, task%groups*group
+		to, last := min(columns, from+colTile), min(rows, first+group)
 		if depth == 0 {
 			clear(results)
 		}
 		for k := 0; k < depth; k += depthTile {
 			count := min(depthTile, depth-k)
 			p.gather(x, k, k+count, from, to, tile, colTile)
-			for o := 0; o < rows; o += rowTile {
-				multiplyTile(min(rowTile, rows-o), to-from, count, filters[o*depth+k:], depth, tile, colTile, k > 0, results[o*colTile:], colTile)
+			for o := first; o < last; o += rowTile {
+				multiplyTile(min(rowTile, last-o), to-from, count, filters[o*depth+k:], depth, tile, colTile, k > 0, results[(o-first)*colTile:], colTile)
 			}
 		}
-		for o := range rows {
-			row := results[o*colTile:]
+		for o := first; o < last; o++ {
+			row := results[(o-first)*colTile:]
 			p.runs(from, to, func(n, i, j, count, at int) {
-				to := ((n*rows+o)*g.shape[2]+i*g.step+g.y)*g.shape[3] + j*g.step + g.x
-				if g.step == 1 {
-					copy(out[to:], row[at-from:at-from+count])
-					return
-				}
-				for _, v := range row[at-from : at-from+count] {
-					out[to] = v
-					to += g.step
-				}
+				g.write(row[at-from:at-from+count], n, o, i, j, out)
 			})
 		}
 	})
+}
+
+// write puts results of row i, columns j and on, of a channel of image n to their places.
+func (g grid) write(results []float32, n, channel, i, j int, out []float32) {
+	to := ((n*g.shape[1]+channel)*g.shape[2]+i*g.step+g.y)*g.shape[3] + j*g.step + g.x
+	if g.step == 1 {
+		copy(out[to:], results)
+		return
+	}
+	for _, v := range results {
+		out[to] = v
+		to += g.step
+	}
 }
 
 func (w crew) convGradInputScratch(c *device.Call) int {
@@ -118,22 +134,14 @@ func (w crew) transposeFilters(shape []int, filters []float32, elements []int, t
 	})
 }
 
-const (
-	// filterTasks is about how many tasks the gradient of filters is divided into, by images where there are too few columns.
-	filterTasks = 16
-	// filterRun is about how many positions are summed up before they are added to a total: shorter sums round less.
-	filterRun = 1024
-)
+// filterRun is about how many positions are summed up before they are added to a total: shorter sums round less.
+const filterRun = 1024
 
-// filterParts returns into how many parts the images are divided for the gradient of filters, and how many images a part has.
-func filterParts(images, depth int) (parts, size int) {
-	size = ceil(images, min(images, ceil(filterTasks, ceil(depth, colTile))))
-	return ceil(images, size), size
-}
+// filterParts is at most into how many parts the images are divided for the gradient of filters.
+func filterParts(images, depth int) int { return min(images, ceil(convTasks, ceil(depth, colTile))) }
 
 func (w crew) convGradFilterScratch(c *device.Call) int {
-	depth := graph.Size(c.Out.Shape[1:])
-	parts, _ := filterParts(c.In[0].Shape[0], depth)
+	parts := filterParts(c.In[0].Shape[0], graph.Size(c.Out.Shape[1:]))
 	return w.threads*panelBytes(c.Out.Shape[0]) + parts*floatsBytes(graph.Size(c.Out.Shape))
 }
 
@@ -142,7 +150,8 @@ func (w crew) convGradFilter(c *device.Call) error {
 	p := forward(c.In[0].Shape, c.In[1].Shape, c.Attr)
 	images, rows, depth := c.In[0].Shape[0], c.Out.Shape[0], p.depth()
 	across := ceil(depth, colTile)
-	parts, size := filterParts(images, depth)
+	size := ceil(images, filterParts(images, depth))
+	parts := ceil(images, size)
 	panel := panelBytes(rows)
 	d := desk{c.Scratch}
 	panels := desk{d.at(parts * floatsBytes(len(out)))}

@@ -79,14 +79,21 @@ func inverse(moments []float32, channel int, eps float64) float64 {
 	return 1 / math.Sqrt(float64(moments[len(moments)/2+channel])+eps)
 }
 
+// normalizeScratch has a factor and a shift for each channel.
+func normalizeScratch(c *device.Call) int { return 2 * floatsBytes(c.Out.Shape[1]) }
+
 func (w crew) normalize(c *device.Call) error {
 	x, moments, gamma, beta, add, out := floats(c.In[0]), floats(c.In[1]), floats(c.In[2]), operand(c, 3), operand(c, 4), floats(c.Out)
+	d := desk{c.Scratch}
+	factors, shifts := d.floats(len(gamma)), d.floats(len(gamma))
+	for channel, g := range gamma {
+		factors[channel] = float32(float64(g) * inverse(moments, channel, c.Attr.Eps))
+	}
+	if copy(shifts, beta) == 0 {
+		clear(shifts)
+	}
 	w.eachPlane(c.Out.Shape, func(channel, from, to int) {
-		mean, factor := moments[channel], float32(float64(gamma[channel])*inverse(moments, channel, c.Attr.Eps))
-		var shift float32
-		if beta != nil {
-			shift = beta[channel]
-		}
+		mean, factor, shift := moments[channel], factors[channel], shifts[channel]
 		x, out := x[from:to], out[from:to]
 		if add != nil {
 			add := add[from:to]
@@ -166,22 +173,27 @@ func correlations(x, dy, y []float32, mean float64) (products, sum float64) {
 	return products, sum
 }
 
-// normalizeGradInputScratch has the gradients of gamma and beta, for a call without them.
-func normalizeGradInputScratch(c *device.Call) int { return floatsBytes(2 * c.Out.Shape[1]) }
+// normalizeGradInputScratch has a factor and a slope for each channel, and the gradients of gamma and beta for a call without them.
+func normalizeGradInputScratch(c *device.Call) int { return 4 * floatsBytes(c.Out.Shape[1]) }
 
 func (w crew) normalizeGradInput(c *device.Call) error {
 	x, moments, gamma, dy := floats(c.In[0]), floats(c.In[1]), floats(c.In[2]), floats(c.In[3])
 	params, y, out, shape := operand(c, 4), operand(c, 5), floats(c.Out), c.Out.Shape
+	channels, count := len(gamma), float64(len(x)/len(gamma))
+	d := desk{c.Scratch}
+	factors, slopes := d.floats(channels), d.floats(channels)
 	if params == nil {
-		d := desk{c.Scratch}
-		params = d.floats(len(moments))
+		params = d.floats(2 * channels)
 		w.sumGradients(shape, x, moments, dy, y, c.Attr.Eps, params)
 	}
-	channels, count := shape[1], float64(len(x)/shape[1])
-	w.eachPlane(shape, func(channel, from, to int) {
+	for channel, g := range gamma {
 		inv := inverse(moments, channel, c.Attr.Eps)
-		mean, factor := moments[channel], float32(float64(gamma[channel])*inv)
-		meanDy, slope := float32(float64(params[channels+channel])/count), float32(float64(params[channel])/count*inv)
+		factors[channel] = float32(float64(g) * inv)
+		slopes[channel] = float32(float64(params[channel]) / count * inv)
+	}
+	w.eachPlane(shape, func(channel, from, to int) {
+		mean, factor, slope := moments[channel], factors[channel], slopes[channel]
+		meanDy := params[channels+channel] / float32(count)
 		x, dy, out := x[from:to], dy[from:to], out[from:to]
 		if y == nil {
 			for i, d := range dy {
