@@ -12,3 +12,10 @@ const struct kernels *goclr_step_kernels(int level) {
 	(void)level;
 	return &goclr_step_baseline;
 }
+
+static void run_serially(const struct team *t, void (*task)(void *job, size_t i), void *job, size_t n) {
+	(void)t;
+	for (size_t i = 0; i < n; i++) task(job, i);
+}
+
+const struct team goclr_serial_team = {.run = run_serially};
