@@ -7,6 +7,8 @@ enum { BAND = 48, SWATH = 128 };
 // PANEL is how many columns registers hold.
 enum { PANEL = COLUMNS * LANES };
 
+_Static_assert(BAND % ROWS == 0 && SWATH % PANEL == 0, "tasks must not share what registers hold together");
+
 // A factor is op(x) [rows, columns], where op(x) is x or, transposed, lies in memory as [columns, rows].
 struct factor {
 	const float *x;
@@ -14,8 +16,8 @@ struct factor {
 	int transposed;
 };
 
-// The rows of a are packed as [ceil(m/ROWS), depth, ROWS, 16], unless they are read where they lie; the columns of b as [ceil(n/PANEL), depth, 16, PANEL], of which
-// the last panel is as narrow as whole blocks allow.
+// The rows of a are packed as [ceil(m/ROWS), depth, ROWS, 16], unless they can be read where they lie; the columns of b as
+// [ceil(n/PANEL), depth, 16, PANEL], of which the last panel is as narrow as whole blocks allow.
 struct product {
 	struct factor a, b;
 	size_t depth; // in blocks of 16
