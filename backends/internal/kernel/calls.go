@@ -22,6 +22,10 @@ package kernel
 // static int call_unblock(const struct kernels *k, size_t n, size_t c, size_t pixels, const void *blocked, void *plain, const void *t) { return k->unblock(n, c, pixels, blocked, plain, t); }
 // static int call_velocity(const struct kernels *k, size_t size, const void *v, const void *p, const void *grad, float momentum, float decay, void *out, const void *t) { return k->velocity(size, v, p, grad, momentum, decay, out, t); }
 // static int call_descend(const struct kernels *k, size_t size, const void *p, const void *v, float rate, void *out, const void *t) { return k->descend(size, p, v, rate, out, t); }
+// static int call_matmul(const struct kernels *k, size_t m, size_t n, size_t l, const void *a, int trans_a, const void *b, int trans_b, void *out, const void *t) { return k->matmul(m, n, l, a, trans_a, b, trans_b, out, t); }
+// static int call_add(const struct kernels *k, size_t size, const void *a, const void *b, void *out, const void *t) { return k->add(size, a, b, out, t); }
+// static int call_relu(const struct kernels *k, size_t size, const void *x, void *out, const void *t) { return k->relu(size, x, out, t); }
+// static int call_ntxent_rows(const struct kernels *k, size_t n, const void *s, double temperature, void *losses, void *weights, const void *t) { return k->ntxent_rows(n, s, temperature, losses, weights, t); }
 import "C"
 
 import (
@@ -48,6 +52,13 @@ const Lanes = C.LANES
 func Blocks(channels int) int { return (channels + Lanes - 1) / Lanes }
 
 var errMemory = errors.New("not enough memory for an operation: use a smaller batch")
+
+func flag(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
 
 func failed(status C.int) error {
 	if status != 0 {
@@ -119,15 +130,11 @@ type Norm struct {
 }
 
 func (s Norm) c() C.struct_norm {
-	out := C.struct_norm{
+	return C.struct_norm{
 		n: C.size_t(s.N), c: C.size_t(s.C), pixels: C.size_t(s.Pixels), eps: C.float(s.Eps),
 		x: (*C.float)(s.X), mean: (*C.float)(s.Mean), variance: (*C.float)(s.Variance),
-		gamma: (*C.float)(s.Gamma), beta: (*C.float)(s.Beta), add: (*C.float)(s.Add), y: (*C.float)(s.Y),
+		gamma: (*C.float)(s.Gamma), beta: (*C.float)(s.Beta), add: (*C.float)(s.Add), y: (*C.float)(s.Y), relu: flag(s.ReLU),
 	}
-	if s.ReLU {
-		out.relu = 1
-	}
-	return out
 }
 
 // Moments computes mean and variance [C] of X.
@@ -204,4 +211,26 @@ func (k *Kernels) Velocity(size int, v, p, grad unsafe.Pointer, momentum, decay 
 // Descend computes p - rate*v of size numbers.
 func (k *Kernels) Descend(size int, p, v unsafe.Pointer, rate float32, out unsafe.Pointer) error {
 	return failed(C.call_descend(k.table, C.size_t(size), p, v, C.float(rate), out, k.team))
+}
+
+// Matmul computes out [m, n] = op(a) op(b), row-major; op(a) is a [m, k] or, with transA, the transpose of a [k, m], and op(b)
+// likewise. out must not overlap an operand. These and the following need no alignment.
+func (k *Kernels) Matmul(m, n, depth int, a unsafe.Pointer, transA bool, b unsafe.Pointer, transB bool, out unsafe.Pointer) error {
+	return failed(C.call_matmul(k.table, C.size_t(m), C.size_t(n), C.size_t(depth), a, flag(transA), b, flag(transB), out, k.team))
+}
+
+// Add computes out = a + b, of size numbers; out may be an operand.
+func (k *Kernels) Add(size int, a, b, out unsafe.Pointer) error {
+	return failed(C.call_add(k.table, C.size_t(size), a, b, out, k.team))
+}
+
+// ReLU computes out = max(0, x), and NaN where x is, of size numbers; out may be x.
+func (k *Kernels) ReLU(size int, x, out unsafe.Pointer) error {
+	return failed(C.call_relu(k.table, C.size_t(size), x, out, k.team))
+}
+
+// NTXentRows computes the losses [n] of the rows of similarities s [n, n], where the positive of row i is i^1, and the weights
+// [n, n]: the gradient of their mean by s. weights may be nil, or s itself. n is even.
+func (k *Kernels) NTXentRows(n int, s unsafe.Pointer, temperature float64, losses, weights unsafe.Pointer) error {
+	return failed(C.call_ntxent_rows(k.table, C.size_t(n), s, C.double(temperature), losses, weights, k.team))
 }

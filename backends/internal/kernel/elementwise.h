@@ -44,3 +44,21 @@ TARGET static void descend_task(void *job, size_t i) {
 TARGET static int descend(size_t size, const float *p, const float *v, float rate, float *out, const struct team *t) {
 	return over_stretches((struct stretches){.size = size, .a = p, .b = v, .x = rate, .out = out}, descend_task, t);
 }
+
+TARGET static void add_task(void *job, size_t i) {
+	const struct stretches *g = job;
+	for (size_t k = i * STRETCH, end = stretch_end(g, i); k < end; k++) g->out[k] = g->a[k] + g->b[k];
+}
+
+TARGET static int add(size_t size, const float *a, const float *b, float *out, const struct team *t) {
+	return over_stretches((struct stretches){.size = size, .a = a, .b = b, .out = out}, add_task, t);
+}
+
+TARGET static void relu_task(void *job, size_t i) {
+	const struct stretches *g = job;
+	for (size_t k = i * STRETCH, end = stretch_end(g, i); k < end; k++) g->out[k] = g->a[k] <= 0 ? 0 : g->a[k];
+}
+
+TARGET static int relu(size_t size, const float *x, float *out, const struct team *t) {
+	return over_stretches((struct stretches){.size = size, .a = x, .out = out}, relu_task, t);
+}

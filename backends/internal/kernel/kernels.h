@@ -69,6 +69,21 @@ struct kernels {
 	// out is momentum*v + grad + decay*p, or p - rate*v. They are tensors of any shape, aligned to no more than a number.
 	int (*velocity)(size_t size, const float *v, const float *p, const float *grad, float momentum, float decay, float *out, const struct team *t);
 	int (*descend)(size_t size, const float *p, const float *v, float rate, float *out, const struct team *t);
+
+	// Of tensors of any shape, aligned to no more than a number; out may be an operand. relu is max(0, x), and NaN where x is.
+	int (*add)(size_t size, const float *a, const float *b, float *out, const struct team *t);
+	int (*relu)(size_t size, const float *x, float *out, const struct team *t);
+
+	// out [m, n] is op(a) [m, k] times op(b) [k, n], row-major, aligned to no more than a number; out is no operand. op(a) is a or,
+	// with trans_a, the transpose of a [k, m]; op(b) likewise.
+	int (*matmul)(size_t m, size_t n, size_t k, const float *a, int trans_a, const float *b, int trans_b, float *out, const struct team *t);
+	// The rows of NT-Xent over similarities s [n, n], row-major, n even: the candidates of row i are all others, its positive is i^1.
+	//
+	//	losses[i]    = logsumexp_j(s[i][j]/temperature) - s[i][i^1]/temperature
+	//	weights[i][j] = (softmax_j(s[i][j]/temperature) - (j == i^1)) / (temperature*n), and 0 where j == i
+	//
+	// weights are the gradient of the mean loss by s; they may be NULL, or s itself.
+	int (*ntxent_rows)(size_t n, const float *s, double temperature, float *losses, float *weights, const struct team *t);
 };
 
 // A level is a set of instructions that the kernels are compiled for.

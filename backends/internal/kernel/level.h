@@ -17,6 +17,8 @@ enum { MAX_TAPS = 49 };
 #include "normalize.h"
 #include "pool.h"
 #include "elementwise.h"
+#include "dense.h"
+#include "contrast.h"
 
 const struct kernels KERNELS = {
 	.conv = conv,
@@ -37,4 +39,8 @@ const struct kernels KERNELS = {
 	.unblock = unblock,
 	.velocity = velocity,
 	.descend = descend,
+	.add = add,
+	.relu = relu,
+	.matmul = matmul,
+	.ntxent_rows = ntxent_rows,
 };

@@ -27,19 +27,14 @@ type Device struct {
 
 // New returns a device, whose goroutines Close ends.
 func New(o Options) (*Device, error) {
-	d := &Device{kernels: plainKernels(o.Threads), library: "plain Go of " + runtime.Version()}
-	if o.Plain {
-		return d, nil
+	if o.Plain || !hasVector {
+		return &Device{kernels: plainKernels(o.Threads), library: "plain Go of " + runtime.Version()}, nil
 	}
-	var err error
-	if d.vector, err = newVector(o); err != nil {
+	v, err := newVector(o)
+	if err != nil {
 		return nil, err
 	}
-	if d.vector != nil {
-		d.vector.replace(d.kernels)
-		d.library = d.vector.library()
-	}
-	return d, nil
+	return &Device{kernels: v.kernels(), vector: v, library: v.library()}, nil
 }
 
 // Library names the kernels.

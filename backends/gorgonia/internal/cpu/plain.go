@@ -9,7 +9,10 @@ import (
 // tensors are row-major. A kernel divides its work by the shapes alone, so its results do not depend on the number of threads, and
 // a batch with fewer rows gives the same bits for those that it has, where rows do not mix.
 func plainKernels(threads int) map[graph.Op]device.Kernel {
-	w := crew{threads: max(1, threads)}
+	return crew{threads: max(1, threads)}.kernels()
+}
+
+func (w crew) kernels() map[graph.Op]device.Kernel {
 	return map[graph.Op]device.Kernel{
 		graph.OpImage: {Run: w.image, Pixels: true},
 

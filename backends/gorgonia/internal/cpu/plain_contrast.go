@@ -13,18 +13,20 @@ func contrastScratch(c *device.Call) int {
 }
 
 // similarities returns the product of views and transposed views, [N, N], and memory for a number for each view.
-func (w crew) similarities(c *device.Call) (s []float32, terms []float64) {
+func (w crew) similarities(c *device.Call) (s []float32, terms []float64, err error) {
 	n, features := c.In[0].Shape[0], c.In[0].Shape[1]
 	z, d := floats(c.In[0]), desk{c.Scratch}
 	s, transposed, terms := d.floats(n*n), d.floats(n*features), d.doubles(n)
 	w.transpose(n, features, z, transposed)
-	w.multiply(n, n, features, z, transposed, s)
-	return s, terms
+	return s, terms, w.multiply(n, n, features, z, transposed, s)
 }
 
 // meanOfViews sets the result to the mean of a term of each view i, given its row of similarities.
 func (w crew) meanOfViews(c *device.Call, term func(s []float32, i int) float64) error {
-	s, terms := w.similarities(c)
+	s, terms, err := w.similarities(c)
+	if err != nil {
+		return err
+	}
 	n := len(terms)
 	w.each(len(s), n, func(_, i int) { terms[i] = term(s[i*n:(i+1)*n], i) })
 	floats(c.Out)[0] = float32(sum(terms) / float64(n))
@@ -34,22 +36,29 @@ func (w crew) meanOfViews(c *device.Call, term func(s []float32, i int) float64)
 // pull sets the result to the gradient of the views, where weigh replaces the similarities of each view i by their weights: the
 // gradients of N times the loss, those of a similarity with itself being 0. A similarity pulls on both of its views.
 func (w crew) pull(c *device.Call, weigh func(s []float32, i int)) error {
-	s, terms := w.similarities(c)
+	s, terms, err := w.similarities(c)
+	if err != nil {
+		return err
+	}
 	n := len(terms)
 	w.each(len(s), n, func(_, i int) {
 		row := s[i*n : (i+1)*n]
 		weigh(row, i)
 		row[i] = 0
 	})
-	w.symmetrize(n, s)
-	w.multiply(n, c.Out.Shape[1], n, s, floats(c.In[0]), floats(c.Out))
-	return nil
+	return w.pullBy(c, s, 1/float32(n))
 }
 
-// symmetrize sets s [n, n] to (s + transposed(s)) / n.
-func (w crew) symmetrize(n int, s []float32) {
+// pullBy sets the result to factor * (s + transposed(s)) times the views.
+func (w crew) pullBy(c *device.Call, s []float32, factor float32) error {
+	n, features := c.Out.Shape[0], c.Out.Shape[1]
+	w.symmetrize(n, s, factor)
+	return w.multiply(n, features, n, s, floats(c.In[0]), floats(c.Out))
+}
+
+// symmetrize sets s [n, n] to factor * (s + transposed(s)).
+func (w crew) symmetrize(n int, s []float32, factor float32) {
 	const side = 32
-	factor := 1 / float32(n)
 	blocks := ceil(n, side)
 	w.each(n*n, blocks*blocks, func(_, tile int) {
 		top, left := tile/blocks*side, tile%blocks*side

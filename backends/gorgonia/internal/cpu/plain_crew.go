@@ -9,6 +9,8 @@ import (
 // A crew computes with a number of goroutines, which live as long as a call.
 type crew struct {
 	threads int
+	// product sets c [m, n] to a [m, k] times b [k, n]; nil: Gonum does.
+	product func(m, n, k int, a, b, c []float32) error
 }
 
 // inlineWork is the number of operations below which goroutines cost more than they save.

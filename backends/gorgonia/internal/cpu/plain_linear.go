@@ -32,8 +32,7 @@ func (w crew) matMul(c *device.Call) error {
 		w.transpose(n, k, b, t)
 		b = t
 	}
-	w.multiply(m, n, k, a, b, floats(c.Out))
-	return nil
+	return w.multiply(m, n, k, a, b, floats(c.Out))
 }
 
 func (w crew) addBias(c *device.Call) error {

@@ -24,7 +24,10 @@ func multiplyTile(m, n, k int, a []float32, lda int, b []float32, ldb int, add b
 }
 
 // multiply sets c [m, n] to a [m, k] times b [k, n].
-func (w crew) multiply(m, n, k int, a, b, c []float32) {
+func (w crew) multiply(m, n, k int, a, b, c []float32) error {
+	if w.product != nil {
+		return w.product(m, n, k, a, b, c)
+	}
 	across := ceil(n, colTile)
 	w.each(m*n*k, ceil(m, rowTile)*across, func(_, tile int) {
 		i, j := tile/across*rowTile, tile%across*colTile
@@ -33,6 +36,7 @@ func (w crew) multiply(m, n, k int, a, b, c []float32) {
 				a[i*k+l:], k, b[l*n+j:], n, l > 0, c[i*n+j:], n)
 		}
 	})
+	return nil
 }
 
 // transpose sets to [cols, rows] to from [rows, cols], transposed.

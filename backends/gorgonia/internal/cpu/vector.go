@@ -18,6 +18,7 @@ type vector struct {
 	*kernel.Kernels
 	level kernel.Level
 	team  *kernel.Team
+	crew  crew // computes the rest, its products by vector kernels
 }
 
 // A thread without work looks out for it so long before it sleeps: longer than operators are apart, and in all a small part of a step.
@@ -25,6 +26,8 @@ const (
 	lookout     = 50 * time.Microsecond
 	longLookout = time.Second // with Options.Spin
 )
+
+const hasVector = true
 
 func newVector(o Options) (*vector, error) { return newVectorOf(kernel.Fastest(), o) }
 
@@ -37,7 +40,9 @@ func newVectorOf(l kernel.Level, o Options) (*vector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &vector{kernel.NewKernels(l, team), l, team}, nil
+	v := &vector{Kernels: kernel.NewKernels(l, team), level: l, team: team}
+	v.crew = crew{threads: o.Threads, product: v.product}
+	return v, nil
 }
 
 func (v *vector) library() string {
@@ -49,8 +54,9 @@ func (v *vector) close() { v.team.Close() }
 // blockedSize is the number of floats of images [N, C, H, W].
 func blockedSize(s []int) int { return s[0] * kernel.Blocks(s[1]) * s[2] * s[3] * kernel.Lanes }
 
-// replace puts the kernels in C in place of those in plain Go.
-func (v *vector) replace(kernels map[graph.Op]device.Kernel) {
+// kernels are those in C where there are such, and plain Go elsewhere.
+func (v *vector) kernels() map[graph.Op]device.Kernel {
+	kernels := v.crew.kernels()
 	for op, k := range map[graph.Op]device.Kernel{
 		graph.OpConv:           {Run: v.conv, Pixels: true},
 		graph.OpConvGradInput:  {Run: v.convGradInput},
@@ -60,6 +66,10 @@ func (v *vector) replace(kernels map[graph.Op]device.Kernel) {
 		graph.OpMaxPoolGrad: {Run: v.maxPoolGrad},
 		graph.OpAvgPool:     {Run: v.avgPool},
 		graph.OpAvgPoolGrad: {Run: v.avgPoolGrad},
+
+		graph.OpMatMul:     {Run: v.matMul},
+		graph.OpNTXent:     {Run: v.ntXent, Scratch: contrastScratch},
+		graph.OpNTXentGrad: {Run: v.ntXentGrad, Scratch: contrastScratch},
 
 		graph.OpVelocity: {Run: v.velocity},
 		graph.OpDescend:  {Run: v.descend},
@@ -77,12 +87,15 @@ func (v *vector) replace(kernels map[graph.Op]device.Kernel) {
 	} {
 		kernels[op] = forImages(run, kernels[op])
 	}
-	for _, op := range []graph.Op{graph.OpReLU, graph.OpAdd, graph.OpScale, graph.OpLerp} {
+	for op, run := range map[graph.Op]func(c *device.Call) error{
+		graph.OpAdd: v.add, graph.OpReLU: v.relu, graph.OpReLUGrad: v.reluGrad,
+	} {
+		kernels[op] = device.Kernel{Run: run, Overwrites: kernels[op].Overwrites}
+	}
+	for _, op := range []graph.Op{graph.OpScale, graph.OpLerp} {
 		kernels[op] = flat(kernels[op])
 	}
-	reluGrad := flat(kernels[graph.OpReLUGrad])
-	reluGrad.Run = v.reluGrad
-	kernels[graph.OpReLUGrad] = reluGrad
+	return kernels
 }
 
 // forImages computes images by run, and anything else as before.
@@ -223,6 +236,14 @@ func (v *vector) normalizeGradInput(c *device.Call) error {
 	s.Gamma, s.Y = c.In[2].Data, c.In[5].Data
 	dgamma, dbeta := rows(c.In[4])
 	return v.NormalizeGradInput(s, c.In[3].Data, dgamma, dbeta, c.Out.Data)
+}
+
+func (v *vector) add(c *device.Call) error {
+	return v.Add(sizeOf(c.Out), c.In[0].Data, c.In[1].Data, c.Out.Data)
+}
+
+func (v *vector) relu(c *device.Call) error {
+	return v.ReLU(sizeOf(c.Out), c.In[0].Data, c.Out.Data)
 }
 
 func (v *vector) reluGrad(c *device.Call) error {
