@@ -41,7 +41,7 @@ INLINE size_t contrast_rows(size_t n) { return n < STRETCH ? STRETCH / n : 1; }
 
 // contrast_row takes row i; z has room for a line.
 INLINE void contrast_row(const struct contrast *g, size_t i, double *z) {
-	size_t n = g->n, positive = i ^ 1;
+	size_t n = g->n, match = i ^ 1;
 	const float *s = g->s + i * n;
 	const dvec zero = {};
 	for (size_t j = 0; j < n; j++) z[j] = s[j];
@@ -56,7 +56,7 @@ INLINE void contrast_row(const struct contrast *g, size_t i, double *z) {
 	double max = most[0];
 	for (size_t l = 1; l < DOUBLES; l++) max = most[l] > max ? most[l] : max;
 
-	double toward = (z[positive] - max) / g->temperature, scale = 0x1.71547652b82fep0 / g->temperature; // log2(e)
+	double toward = (z[match] - max) / g->temperature, scale = 0x1.71547652b82fep0 / g->temperature; // log2(e)
 	dvec sums[2] = {};
 	for (size_t j = 0; j < g->line; j += 2 * DOUBLES)
 		for (size_t p = 0; p < 2; p++) {
@@ -73,7 +73,7 @@ INLINE void contrast_row(const struct contrast *g, size_t i, double *z) {
 	float *w = g->weights + i * n;
 	double factor = 1 / (sum * g->temperature * (double)n);
 	z[i] = 0;
-	z[positive] -= sum;
+	z[match] -= sum;
 	for (size_t j = 0; j < n; j++) w[j] = (float)(z[j] * factor);
 }
 
