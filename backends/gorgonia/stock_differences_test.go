@@ -42,7 +42,7 @@ func TestStockNetwork(t *testing.T) {
 				for i, d := range direction {
 					want += d * gradient[i]
 				}
-				off := math.Abs(got-want) / (length(gradient) * length(direction))
+				off := math.Abs(got-want) / (euclidean(gradient) * euclidean(direction))
 				if !(off <= differenceError) {
 					t.Errorf("%s: the loss has slope %g, its gradient says %g: off by %.1e of the gradient's length, allowed are %.0e",
 						p.Name(), got, want, off, differenceError)
@@ -57,7 +57,7 @@ func TestStockNetwork(t *testing.T) {
 // slope is the derivative of the loss by steps of the values along a direction, as a central difference.
 func (r *stockRun) slope(t *testing.T, values, direction []float64) float64 {
 	t.Helper()
-	step := differenceStep / length(direction)
+	step := differenceStep / euclidean(direction)
 	begin := slices.Clone(values)
 	defer copy(values, begin)
 	at := func(steps float64) float64 {
@@ -70,8 +70,8 @@ func (r *stockRun) slope(t *testing.T, values, direction []float64) float64 {
 	return (at(step) - at(-step)) / (2 * step)
 }
 
-// length is the Euclidean norm.
-func length(v []float64) float64 {
+// euclidean is the norm of a vector.
+func euclidean(v []float64) float64 {
 	squares := 0.0
 	for _, x := range v {
 		squares += x * x

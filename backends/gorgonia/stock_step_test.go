@@ -1,7 +1,9 @@
 package gorgonia_test
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -31,7 +33,7 @@ func TestGradientsOfStockOperators(t *testing.T) {
 			run := c.run(t, views)
 			var want gradientStep
 			want.loss, want.gradients = run.compute(t)
-			compareWithStock(t, evaluate(t, c.step(t), views, run.values()), want, stockError)
+			compareWithStock(t, c.evaluate(t, views, run.values()), want, stockError)
 		})
 	}
 }
@@ -43,12 +45,13 @@ func TestStepOfStockOperators(t *testing.T) {
 	run := c.run(t, c.views(t, batch))
 	var want gradientStep
 	want.loss, want.gradients = run.compute(t)
-	compareWithStock(t, stepOn(t, "reference", c, batch, run.values()), want, stockErrorRounded)
+	compareWithStock(t, c.stepOn(t, "reference", batch, run.values()), want, stockErrorRounded)
 }
 
-// evaluate computes the loss and the gradients of a step in float64, for views that are scaled already.
-func evaluate(t *testing.T, s *graph.Step, views []float64, params map[string][]float64) gradientStep {
+// evaluate computes the loss and the gradients in float64, for views that are scaled already.
+func (c stockCase) evaluate(t *testing.T, views []float64, params map[string][]float64) gradientStep {
 	t.Helper()
+	s := c.step(t)
 	image, err := s.ImageOf(s.Loss)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +74,7 @@ func evaluate(t *testing.T, s *graph.Step, views []float64, params map[string][]
 }
 
 // stepOn takes a step on a backend, which keeps the gradients in tensors of their own.
-func stepOn(t *testing.T, backend string, c stockCase, batch arrow.Record, params map[string][]float64) gradientStep {
+func (c stockCase) stepOn(t *testing.T, backend string, batch arrow.Record, params map[string][]float64) gradientStep {
 	t.Helper()
 	s := c.step(t)
 	kept := map[string]*graph.Node{}
@@ -131,8 +134,8 @@ func compareWithStock(t *testing.T, got, want gradientStep, allowed float64) {
 		}
 	}
 	worst, worstName := 0.0, ""
-	for name, w := range want.gradients {
-		g := got.gradients[name]
+	for _, name := range slices.Sorted(maps.Keys(want.gradients)) {
+		g, w := got.gradients[name], want.gradients[name]
 		if len(g) != len(w) {
 			t.Errorf("the gradient of %s has %d numbers, that of stock operators %d", name, len(g), len(w))
 			continue
@@ -141,9 +144,9 @@ func compareWithStock(t *testing.T, got, want gradientStep, allowed float64) {
 		for i := range w {
 			difference[i] = g[i] - w[i]
 		}
-		off := length(difference) / length(w)
+		off := euclidean(difference) / euclidean(w)
 		if !(off <= allowed) {
-			t.Errorf("the gradient of %s is off by %.1e of its norm %.1e, allowed are %.0e", name, off, length(w), allowed)
+			t.Errorf("the gradient of %s is off by %.1e of its norm %.1e, allowed are %.0e", name, off, euclidean(w), allowed)
 		}
 		if off >= worst {
 			worst, worstName = off, name
