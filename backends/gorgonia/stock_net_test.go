@@ -15,8 +15,8 @@ import (
 // A stockNet is a network of operators that Gorgonia comes with, in float64, differentiated by gorgonia.Grad. It shares no code
 // with package graph, whose gradients it judges.
 //
-// It leaves out three operators of v0.9.18: GlobalAveragePool2D and AveragePool2D, whose gradients are wrong, and BatchNorm, which
-// would hide the formula. Sums, products and reshapes do what they do.
+// Of v0.9.18 it leaves out GlobalAveragePool2D, which has no gradient, and AveragePool2D, whose gradient is wrong: a mean over a
+// reshaped tensor does what they do. Batch normalisation is written out, so that its formula stands here.
 type stockNet struct {
 	g      *gorgonia.ExprGraph
 	r      *rand.Rand
