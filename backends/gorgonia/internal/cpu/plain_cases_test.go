@@ -48,6 +48,7 @@ func convolutionCases() []plainCase {
 		{24, 25, 6, 7, 5, 3, 1, 1},  // more elements of a filter than a tile
 		{5, 3, 20, 20, 66, 4, 2, 1}, // several panels for an image
 		{2, 6, 5, 5, 140, 3, 1, 1},  // more filters than a group
+		{80, 1, 16, 16, 2, 1, 1, 0}, // images whose gradients are added up in several runs
 	} {
 		name := fmt.Sprintf("%dx%dx%dx%d to %d by %d stride %d pad %d", c.n, c.in, c.h, c.w, c.out, c.k, c.stride, c.pad)
 		operands := func(p *problem) (x, w, dy *graph.Node) {
@@ -81,12 +82,13 @@ func normalizationCases() []plainCase {
 				}
 				name := fmt.Sprintf("%v around %g, eps %g", shape, mean, eps)
 				input := func(p *problem) (x, moments *graph.Node) {
-					p.slack = 1 + mean/5
 					x = p.shifted(mean, 1, shape...)
 					return x, p.computed(p.Moments(x))
 				}
 				all = append(all,
-					plainCase{graph.OpMoments, name, func(p *problem) []*graph.Node { return one(p.Moments(p.shifted(mean, 1, shape...))) }},
+					plainCase{graph.OpMoments, name, func(p *problem) []*graph.Node {
+						return one(p.Moments(p.shifted(mean, 1, shape...)))
+					}},
 					plainCase{graph.OpNormalizeGradInput, name, func(p *problem) []*graph.Node {
 						x, m := input(p)
 						return one(p.NormalizeGradInput(x, m, p.operand(shape[1]), p.operand(shape...), eps))
@@ -96,7 +98,8 @@ func normalizationCases() []plainCase {
 						return one(p.NormalizeGradParams(x, m, p.operand(shape...), eps))
 					}})
 				for options := range 8 {
-					all = append(all, plainCase{graph.OpNormalize, fmt.Sprintf("%s, options %03b", name, options), func(p *problem) []*graph.Node {
+					name := fmt.Sprintf("%s, options %03b", name, options)
+					all = append(all, plainCase{graph.OpNormalize, name, func(p *problem) []*graph.Node {
 						x, m := input(p)
 						var beta, add *graph.Node
 						if options&1 != 0 {
@@ -111,7 +114,9 @@ func normalizationCases() []plainCase {
 			}
 		}
 	}
-	return append(all, plainCase{graph.OpMoments, "constant", func(p *problem) []*graph.Node { return one(p.Moments(p.shifted(0.3, 0, 4, 3, 2, 2))) }})
+	return append(all, plainCase{graph.OpMoments, "constant", func(p *problem) []*graph.Node {
+		return one(p.Moments(p.shifted(0.3, 0, 4, 3, 2, 2)))
+	}})
 }
 
 func poolCases() []plainCase {
@@ -222,7 +227,8 @@ func contrastCases() []plainCase {
 	}
 	for name, z := range views {
 		for _, temperature := range []float64{1, 0.5, 0.07, 0.01} {
-			name, slack := fmt.Sprintf("%s at %g", name, temperature), 1+0.1/temperature // a similarity is divided by the temperature, and so is its error
+			name := fmt.Sprintf("%s at %g", name, temperature)
+			slack := 1 + 0.1/temperature // a similarity is divided by the temperature, and so is its error
 			add(graph.OpNTXent, name, slack, func(p *problem) *graph.Node { return p.NTXent(z(p), temperature) })
 			add(graph.OpNTXentGrad, name, slack, func(p *problem) *graph.Node { return p.NTXentGrad(z(p), temperature) })
 			for _, semiHard := range []bool{false, true} {

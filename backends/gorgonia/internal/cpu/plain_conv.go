@@ -66,7 +66,8 @@ func (w crew) filter(p patches, x, filters []float32, g grid, out []float32, d *
 			count := min(depthTile, depth-k)
 			p.gather(x, k, k+count, from, to, tile, colTile)
 			for o := first; o < last; o += rowTile {
-				multiplyTile(min(rowTile, last-o), to-from, count, filters[o*depth+k:], depth, tile, colTile, k > 0, results[(o-first)*colTile:], colTile)
+				multiplyTile(min(rowTile, last-o), to-from, count, filters[o*depth+k:], depth,
+					tile, colTile, k > 0, results[(o-first)*colTile:], colTile)
 			}
 		}
 		for o := first; o < last; o++ {
