@@ -30,7 +30,7 @@ func TestStockNetwork(t *testing.T) {
 			}
 			s := newStockNet(7)
 			run := s.run(t, s.ntXent(c.build(s, s.input("views", views, rows, 3, size, size)), 0.5))
-			_, gradients := run.compute(t)
+			gradients := run.compute(t).gradients
 			worst := 0.0
 			for _, p := range run.params {
 				values, gradient := run.values()[p.Name()], gradients[p.Name()]
@@ -64,8 +64,7 @@ func (r *stockRun) slope(t *testing.T, values, direction []float64) float64 {
 		for i := range values {
 			values[i] = begin[i] + steps*direction[i]
 		}
-		loss, _ := r.compute(t)
-		return loss
+		return r.compute(t).loss
 	}
 	return (at(step) - at(-step)) / (2 * step)
 }

@@ -168,18 +168,23 @@ func (s *stockNet) run(t *testing.T, loss *gorgonia.Node) *stockRun {
 	return r
 }
 
-// compute returns the loss, and the gradients by the names of the parameters.
-func (r *stockRun) compute(t *testing.T) (loss float64, gradients map[string][]float64) {
+// A stockResult is a loss with its gradients by the names of the parameters.
+type stockResult struct {
+	loss      float64
+	gradients map[string][]float64
+}
+
+func (r *stockRun) compute(t *testing.T) stockResult {
 	t.Helper()
 	defer r.machine.Reset()
 	if err := r.machine.RunAll(); err != nil {
 		t.Fatal(err)
 	}
-	gradients = map[string][]float64{}
+	result := stockResult{r.loss.Value().Data().(float64), map[string][]float64{}}
 	for i, p := range r.params {
-		gradients[p.Name()] = slices.Clone(r.derivatives[i].Value().Data().([]float64))
+		result.gradients[p.Name()] = slices.Clone(r.derivatives[i].Value().Data().([]float64))
 	}
-	return r.loss.Value().Data().(float64), gradients
+	return result
 }
 
 // values returns those of the parameters by name. The network goes by what a caller changes them to.

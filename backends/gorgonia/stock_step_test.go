@@ -19,21 +19,13 @@ const (
 	stockErrorRounded = 1e-6 // where results are rounded to float32
 )
 
-// A gradientStep is what one step says: the loss, and the gradients by the names of the parameters.
-type gradientStep struct {
-	loss      float64
-	gradients map[string][]float64
-}
-
 // TestGradientsOfStockOperators compares the gradients that package graph derives with those that gorgonia.Grad derives.
 func TestGradientsOfStockOperators(t *testing.T) {
 	for _, c := range stockCases(testing.Short()) {
 		t.Run(c.String(), func(t *testing.T) {
 			views := c.views(t, c.batch(t))
 			run := c.run(t, views)
-			var want gradientStep
-			want.loss, want.gradients = run.compute(t)
-			compareWithStock(t, c.evaluate(t, views, run.values()), want, stockError)
+			compareWithStock(t, c.evaluate(t, views, run.values()), run.compute(t), stockError)
 		})
 	}
 }
@@ -43,13 +35,11 @@ func TestStepOfStockOperators(t *testing.T) {
 	c := newStockCase("resnet18", 16, 3, 2, 0.1)
 	batch := c.batch(t)
 	run := c.run(t, c.views(t, batch))
-	var want gradientStep
-	want.loss, want.gradients = run.compute(t)
-	compareWithStock(t, c.stepOn(t, "reference", batch, run.values()), want, stockErrorRounded)
+	compareWithStock(t, c.stepOn(t, "reference", batch, run.values()), run.compute(t), stockErrorRounded)
 }
 
 // evaluate computes the loss and the gradients in float64, for views that are scaled already.
-func (c stockCase) evaluate(t *testing.T, views []float64, params map[string][]float64) gradientStep {
+func (c stockCase) evaluate(t *testing.T, views []float64, params map[string][]float64) stockResult {
 	t.Helper()
 	s := c.step(t)
 	image, err := s.ImageOf(s.Loss)
@@ -66,7 +56,7 @@ func (c stockCase) evaluate(t *testing.T, views []float64, params map[string][]f
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := gradientStep{results[0][0], map[string][]float64{}}
+	got := stockResult{results[0][0], map[string][]float64{}}
 	for i, g := range s.Gradients {
 		got.gradients[g.Param.Name] = results[1+i]
 	}
@@ -74,7 +64,7 @@ func (c stockCase) evaluate(t *testing.T, views []float64, params map[string][]f
 }
 
 // stepOn takes a step on a backend, which keeps the gradients in tensors of their own.
-func (c stockCase) stepOn(t *testing.T, backend string, batch arrow.Record, params map[string][]float64) gradientStep {
+func (c stockCase) stepOn(t *testing.T, backend string, batch arrow.Record, params map[string][]float64) stockResult {
 	t.Helper()
 	s := c.step(t)
 	kept := map[string]*graph.Node{}
@@ -111,7 +101,7 @@ func (c stockCase) stepOn(t *testing.T, backend string, batch arrow.Record, para
 	if w, err = p.Save(); err != nil {
 		t.Fatal(err)
 	}
-	got := gradientStep{float64(m.Loss), map[string][]float64{}}
+	got := stockResult{float64(m.Loss), map[string][]float64{}}
 	for name, n := range kept {
 		saved, _ := w.Find(n.Name)
 		for _, v := range saved.Data {
@@ -122,7 +112,7 @@ func (c stockCase) stepOn(t *testing.T, backend string, batch arrow.Record, para
 }
 
 // compareWithStock fails unless got has the loss and the gradients that the stock network wants, of the same parameters.
-func compareWithStock(t *testing.T, got, want gradientStep, allowed float64) {
+func compareWithStock(t *testing.T, got, want stockResult, allowed float64) {
 	t.Helper()
 	lossOff := math.Abs(got.loss-want.loss) / want.loss
 	if !(lossOff <= allowed) {
