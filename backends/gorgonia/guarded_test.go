@@ -110,7 +110,11 @@ func TestGuardedMemoryFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Free()
+	defer func() {
+		if err := m.Free(); err != nil {
+			t.Error(err)
+		}
+	}()
 	if err := d.Upload(m.Pointer(), []byte{1, 2, 3, 4}); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (b *Backend) AddTo(f *Flags) {
 	f.StringVar(&o.Device, "device", "cpu", "where: cpu, or cuda:N for NVIDIA's GPU number N")
 	f.IntVar(&o.Threads, "threads", 0, "threads of the backend (default the number of CPUs)")
 	f.BoolVar(&o.Spin, "spin", false, "let those threads wait at full speed: faster on a machine that does nothing else")
-	f.BoolVar(&o.StandardOperators, "standard-operators", false, "compute without goclr's own operators: slower, to compare")
+	f.BoolVar(&o.StandardOperators, "standard-operators", false, "compute without goclr's vector kernels, by those of ONNX or in plain Go: slower, to compare")
 	f.StringVar(&o.Library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")
 	f.StringVar(&o.Provider, "provider", "", "`name` of another execution provider of ONNX Runtime, such as OpenVINO or TensorRT (default that of -device)")
 	f.Var(pairs{&o.ProviderOptions}, "provider-option", "`key=value`, a setting of the execution provider, also that of -device cuda:N; may be given again")

@@ -23,7 +23,7 @@ type vector struct {
 
 // A thread without work looks out for it so long before it sleeps: longer than operators are apart, and in all a small part of a step.
 const (
-	lookout     = 50 * time.Microsecond
+	lookout     = 500 * time.Microsecond
 	longLookout = time.Second // with Options.Spin
 )
 
