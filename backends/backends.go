@@ -49,6 +49,8 @@ type Info struct {
 	Threads int    `json:"threads"`
 	// Provider is what computes beside the library's own code for the CPU, with its options; "" is nothing.
 	Provider string `json:"provider,omitempty"`
+	// Precision is that of Options; "" is "fp32".
+	Precision string `json:"precision,omitempty"`
 }
 
 // A Program is a compiled step with its weights. It is not safe for concurrent use.
@@ -177,6 +179,10 @@ type Options struct {
 	Provider string
 	// ProviderOptions are settings of the execution provider, that of a device "cuda:N" included, under its own names.
 	ProviderOptions map[string]string
+	// Precision is that of products and of the tensors between them, where the device has a choice: "fp32"; "tf32", whose products
+	// have 10 bits of mantissa; or "bf16", which keeps images between layers in 16 bits too. Weights, sums, statistics and losses are
+	// float32 in all. The default is "fp32".
+	Precision string
 	// Spin lets threads without work wait for it at full speed: faster where nothing else runs, and a burden where
 	// something does. The default is that they sleep.
 	Spin bool

@@ -165,6 +165,9 @@ func (l *lowerer) imagesOf(op graph.Op, n *graph.Node, i int) *edge {
 // edge is a node in the given layout.
 func (l *lowerer) edge(n *graph.Node, layout device.Layout) *edge {
 	if layout == device.Images && l.arranges() {
+		if k, _ := l.device.Kernel(graph.OpImage); l.images[n] == nil && n == l.image && k.Images {
+			l.images[n] = l.emit(graph.OpImage, n.ID, n.Attr, []*edge{l.pixels}, l.value(n, device.Images))
+		}
 		if l.images[n] == nil {
 			l.images[n] = l.emit(device.OpArrange, n.ID, graph.Attr{}, []*edge{l.edge(n, device.Plain)}, l.value(n, device.Images))
 		}

@@ -41,6 +41,9 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := backends.OnlyFloat32(o.Precision); err != nil {
+		return nil, err
+	}
 	p, err := newProvider(o)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ func open(_ context.Context, o backends.Options) (backends.Backend, error) {
 	if o.Device != "" && o.Device != "cpu" {
 		return nil, fmt.Errorf("unknown device %q: known devices are cpu", o.Device)
 	}
+	if err := backends.OnlyFloat32(o.Precision); err != nil {
+		return nil, err
+	}
 	if o.Provider != "" || len(o.ProviderOptions) > 0 || o.Profile != "" {
 		return nil, errors.New("there are no execution providers and no profile of operators: leave them out, or use backend onnx")
 	}

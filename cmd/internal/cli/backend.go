@@ -23,6 +23,7 @@ func (b *Backend) AddTo(f *Flags) {
 	f.StringVar(&b.Name, "backend", "onnx", "what computes: "+strings.Join(backends.Names(), ", "))
 	f.StringVar(&o.Device, "device", "cpu", "where: cpu, or cuda:N for NVIDIA's GPU number N")
 	f.IntVar(&o.Threads, "threads", 0, "threads of the backend (default the number of CPUs)")
+	f.StringVar(&o.Precision, "precision", "", "of products, and of images between layers: fp32, and on a GPU with gorgonia tf32 or bf16 (default fp32)")
 	f.BoolVar(&o.Spin, "spin", false, "let those threads wait at full speed: faster on a machine that does nothing else")
 	f.BoolVar(&o.StandardOperators, "standard-operators", false, "compute without goclr's vector kernels, by those of ONNX or in plain Go: slower, to compare")
 	f.StringVar(&o.Library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")

@@ -3,7 +3,6 @@
 package cpu
 
 import (
-	"fmt"
 	"runtime"
 	"unsafe"
 
@@ -73,7 +72,7 @@ func (d *Device) Download(to []byte, from unsafe.Pointer) error {
 func (d *Device) Allocate(bytes int) (device.Memory, error) {
 	m, err := allocate(bytes)
 	if err != nil {
-		return nil, fmt.Errorf("no %d MiB of memory: use a smaller batch: %w", bytes>>20, err)
+		return nil, &device.MemoryError{Asked: bytes, Err: err}
 	}
 	return m, nil
 }

@@ -5,6 +5,7 @@
 package device
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/goclr/goclr/backends/graph"
@@ -18,7 +19,7 @@ type Device interface {
 	Kernel(op graph.Op) (k Kernel, ok bool)
 	// Size is the number of bytes of a tensor.
 	Size(l Layout, shape []int) int
-	// Allocate returns zeroed memory, aligned to 64 bytes at least. An error says how much was asked for.
+	// Allocate returns zeroed memory, aligned to 64 bytes at least. Where there is not enough the error is a *MemoryError.
 	Allocate(bytes int) (Memory, error)
 	// Upload and Download copy between the host's memory and the device's. When Upload returns, from may be changed.
 	Upload(to unsafe.Pointer, from []byte) error
@@ -31,6 +32,22 @@ type Memory interface {
 	Pointer() unsafe.Pointer
 	Free() error
 }
+
+// A MemoryError says that a device has not enough memory.
+type MemoryError struct {
+	Asked, Free int // bytes; Free is 0 where the device does not tell
+	Err         error
+}
+
+func (e *MemoryError) Error() string {
+	if e.Free == 0 {
+		return fmt.Sprintf("there are no %d MiB of memory: use a smaller batch: %v", e.Asked>>20, e.Err)
+	}
+	return fmt.Sprintf("%d MiB of memory are needed and %d MiB free: use a smaller batch, or end what else uses the device: %v", e.Asked>>20, e.Free>>20, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *MemoryError) Unwrap() error { return e.Err }
 
 // A Layout says how the elements of a tensor lie in memory.
 type Layout int
@@ -70,6 +87,8 @@ type Kernel struct {
 	Overwrites int
 	// Pixels says that operand 0 may be Pixels; elsewhere an operation that reads an Image is given its numbers.
 	Pixels bool
+	// Images says, of OpImage, that its result may be Images; elsewhere it is Plain.
+	Images bool
 }
 
 // Operations beside those of package graph.
