@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	_ "github.com/goclr/goclr/backends/gorgonia"
-	_ "github.com/goclr/goclr/backends/onnx"
 	_ "github.com/goclr/goclr/backends/reference"
 	"github.com/goclr/goclr/cmd/internal/cli"
 )

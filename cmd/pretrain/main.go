@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	_ "github.com/goclr/goclr/backends/gorgonia"
-	_ "github.com/goclr/goclr/backends/onnx"
 	_ "github.com/goclr/goclr/backends/reference"
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"

@@ -20,7 +20,7 @@ type Backend struct {
 // AddTo adds the flags.
 func (b *Backend) AddTo(f *Flags) {
 	o := &b.Options
-	f.StringVar(&b.Name, "backend", "onnx", "what computes: "+strings.Join(backends.Names(), ", "))
+	f.StringVar(&b.Name, "backend", defaultBackend(), "what computes: "+strings.Join(backends.Names(), ", "))
 	f.StringVar(&o.Device, "device", "cpu", "where: cpu, or cuda:N for NVIDIA's GPU number N")
 	f.IntVar(&o.Threads, "threads", 0, "threads of the backend (default the number of CPUs)")
 	f.StringVar(&o.Precision, "precision", "", "of products, and of images between layers: fp32, and on a GPU with gorgonia tf32 or bf16 (default fp32)")
@@ -29,6 +29,14 @@ func (b *Backend) AddTo(f *Flags) {
 	f.StringVar(&o.Library, "onnxruntime", "", "`path` of the ONNX Runtime library (default $GOCLR_ONNXRUNTIME, or what make setup fetched)")
 	f.StringVar(&o.Provider, "provider", "", "`name` of another execution provider of ONNX Runtime, such as OpenVINO or TensorRT (default that of -device)")
 	f.Var(pairs{&o.ProviderOptions}, "provider-option", "`key=value`, a setting of the execution provider, also that of -device cuda:N; may be given again")
+}
+
+// defaultBackend is onnx, or without cgo, where it is missing, gorgonia.
+func defaultBackend() string {
+	if slices.Contains(backends.Names(), "onnx") {
+		return "onnx"
+	}
+	return "gorgonia"
 }
 
 // Open opens the backend; what it warns of goes to stderr.

@@ -1,0 +1,5 @@
+//go:build cgo
+
+package main
+
+import _ "github.com/goclr/goclr/backends/onnx" // it calls a library through C
