@@ -34,7 +34,7 @@ var errUnavailable = errors.New("not available")
 
 // newProvider reads Device, Provider and ProviderOptions.
 func newProvider(o backends.Options) (provider, error) {
-	number, isCUDA, err := cudaDevice(o.Device)
+	number, isCUDA, err := backends.CUDADevice(o.Device)
 	if err != nil {
 		return provider{}, err
 	}
@@ -64,22 +64,6 @@ func newProvider(o backends.Options) (provider, error) {
 			joinOptions(o.ProviderOptions))
 	}
 	return provider{device: "cpu"}, nil
-}
-
-// cudaDevice returns the number of a CUDA device, or false for the CPU.
-func cudaDevice(device string) (number int, isCUDA bool, err error) {
-	switch device {
-	case "", "cpu":
-		return 0, false, nil
-	case "cuda":
-		return 0, true, nil
-	}
-	if text, ok := strings.CutPrefix(device, "cuda:"); ok {
-		if n, err := strconv.ParseUint(text, 10, 16); err == nil {
-			return int(n), true, nil
-		}
-	}
-	return 0, false, fmt.Errorf("unknown device %q: this backend has cpu and cuda:N, where N is 0, 1 and so on", device)
 }
 
 // table is how to lower for the provider to operators of the standard.
