@@ -15,7 +15,8 @@ type arena struct {
 
 func (a *arena) base() unsafe.Pointer { return a.memory.Pointer() }
 
-// grow makes the arena hold at least size bytes. What it held is lost if it has to move.
+// grow makes the arena hold at least size bytes. What it held is lost if it has to move, and after an error it holds nothing until
+// it has grown again.
 func (a *arena) grow(size int) error {
 	if a.memory != nil && size <= a.size {
 		return nil

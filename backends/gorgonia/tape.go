@@ -41,7 +41,12 @@ type store struct {
 }
 
 // newTape compiles a recipe. Values that only it needs lie in memory, which may be too small for them until it grows.
-func newTape(d device.Device, memory *arena, r recipe) (*tape, error) {
+func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
+	defer func() {
+		if p := recover(); p != nil { // as Gorgonia does where it cannot compile a graph
+			err = fmt.Errorf("gorgonia: %v", p)
+		}
+	}()
 	l := newLowerer(d, memory)
 	l.part = r.part
 	l.given = r.given
