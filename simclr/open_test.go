@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/backends"
+	_ "github.com/goclr/goclr/backends/gorgonia"
 	"github.com/goclr/goclr/backends/onnx"
 	_ "github.com/goclr/goclr/backends/reference"
 )

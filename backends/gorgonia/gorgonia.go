@@ -29,6 +29,8 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
 	case o.Provider != "" || len(o.ProviderOptions) > 0:
 		return nil, errors.New("execution providers are those of ONNX Runtime: leave them out, or use backend onnx")
+	case o.Library != "":
+		return nil, fmt.Errorf("%s would be the library of ONNX Runtime, which this backend does without: leave it out, or use backend onnx", o.Library)
 	}
 	if o.Threads == 0 {
 		o.Threads = runtime.NumCPU()

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,35 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// TestScoreOnAnotherBackend measures a run that onnx trained, on onnx and on gorgonia.
+func TestScoreOnAnotherBackend(t *testing.T) {
+	trained := backend(t)
+	if trained != "onnx" {
+		t.Skip("there is no run to score")
+	}
+	m := simclr.DefaultModel()
+	m.Width = 0.25
+	run := trainRunOf(t, m)
+	score := func(backend string) result {
+		code, out, stderr := evaluate(t, "knn", "-backend", backend, "-run", run, "-train", "synthetic:n=400", "-test", "synthetic:n=200#test", "-json")
+		if code != 0 {
+			t.Fatalf("%s: exit code %d: %s", backend, code, stderr)
+		}
+		var r result
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%s: %v in %s", backend, err, out)
+		}
+		return r
+	}
+	got, want := score("gorgonia"), score(trained)
+	for name, off := range map[string]float64{"trained": got.Trained - want.Trained, "untrained": got.Untrained - want.Untrained} {
+		if math.Abs(off) > 0.01 {
+			t.Errorf("%s: the accuracy on gorgonia is off by %v: %+v, want %+v", name, off, got, want)
+		}
+	}
+	t.Logf("accuracies are %+v on gorgonia and %+v on onnx", got, want)
+}
+
 func TestEmbed(t *testing.T) {
 	run := trainRun(t)
 	out := filepath.Join(t.TempDir(), "x.arrow")
@@ -208,6 +238,8 @@ func TestBadInput(t *testing.T) {
 		{"no test", knn, 2, "-train and -test are needed"},
 		{"missing data", append(knn, "-test", "nowhere"), 1, "nowhere"},
 		{"unknown device", append(knn, "-test", data, "-device", "tpu"), 1, "cpu"},
+		{"provider of another backend", append(knn, "-test", data, "-backend", "gorgonia", "-provider", "OpenVINO"), 1, "use backend onnx"},
+		{"library of another backend", append(knn, "-test", data, "-backend", "gorgonia", "-onnxruntime", "x.so"), 1, "x.so would be the library of ONNX Runtime"},
 		{"provider option", append(knn, "-test", data, "-provider-option", "use_tf32"), 2, "-provider-option: want key=value"},
 		{"no run", []string{"knn", "-run", t.TempDir(), "-train", data, "-test", data}, 1, "pretrain -out"},
 		{"other classes", append(knn, "-test", classFolder(t)), 1, "different classes"},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -193,7 +194,13 @@ func (s *settings) restore() error {
 		s.resumedInit = c.Config.InitSHA256
 	}
 	s.resumedBackend = c.Backend
-	if err := s.flags.SetOthers(c.Settings); err != nil {
+	recorded := maps.Clone(c.Settings)
+	if s.flags.Given("backend") && s.backend.Name != recorded["backend"] {
+		for _, name := range cli.BackendOwn {
+			delete(recorded, name)
+		}
+	}
+	if err := s.flags.SetOthers(recorded); err != nil {
 		return fmt.Errorf("%s: %w", s.out, err)
 	}
 	return nil

@@ -17,6 +17,9 @@ type Backend struct {
 	Options backends.Options
 }
 
+// BackendOwn are the flags that mean something to one backend only: another one does not take them over.
+var BackendOwn = []string{"onnxruntime", "provider", "provider-option"}
+
 // AddTo adds the flags.
 func (b *Backend) AddTo(f *Flags) {
 	o := &b.Options
