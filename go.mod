@@ -1,10 +1,11 @@
 module github.com/goclr/goclr
 
-go 1.24.0
+go 1.25.0
 
 require (
 	github.com/apache/arrow/go/v17 v17.0.0
 	github.com/chewxy/hm v1.0.0
+	github.com/ebitengine/purego v0.11.3
 	github.com/h2non/bimg v1.1.9
 	github.com/klauspost/cpuid/v2 v2.2.8
 	github.com/sourcegraph/conc v0.3.0

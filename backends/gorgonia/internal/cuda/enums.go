@@ -1,0 +1,33 @@
+package cuda
+
+// The numbers of CUDA's headers that this package passes or tests for. A test compares each with the header that has it, under the
+// name in the comment.
+const (
+	driverOutOfMemory  = 2   // CUDA_ERROR_OUT_OF_MEMORY
+	driverNoDevice     = 100 // CUDA_ERROR_NO_DEVICE
+	driverNotFound     = 500 // CUDA_ERROR_NOT_FOUND
+	driverNotReady     = 600 // CUDA_ERROR_NOT_READY
+	capabilityMajor    = 75  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+	capabilityMinor    = 76  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+	streamNonBlocking  = 1   // CU_STREAM_NON_BLOCKING
+	eventWithoutTiming = 2   // CU_EVENT_DISABLE_TIMING
+
+	cudnnOutOfMemory      = 4004 // CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+	cudnnFloat            = 0    // CUDNN_DATA_FLOAT
+	cudnnBFloat16         = 9    // CUDNN_DATA_BFLOAT16
+	cudnnNHWC             = 1    // CUDNN_TENSOR_NHWC
+	cudnnCrossCorrelation = 1    // CUDNN_CROSS_CORRELATION
+	cudnnTensorOpMath     = 1    // CUDNN_TENSOR_OP_MATH
+	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
+	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
+
+	computeFloat     = 68 // CUBLAS_COMPUTE_32F
+	computeFastTF32  = 77 // CUBLAS_COMPUTE_32F_FAST_TF32
+	realFloat        = 0  // CUDA_R_32F
+	operationN       = 0  // CUBLAS_OP_N
+	operationT       = 1  // CUBLAS_OP_T
+	matmulTransA     = 3  // CUBLASLT_MATMUL_DESC_TRANSA
+	matmulTransB     = 4  // CUBLASLT_MATMUL_DESC_TRANSB
+	preferWorkspace  = 1  // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+	preferReductions = 3  // CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK
+)

@@ -1,0 +1,92 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// memory is a stretch of a GPU's memory.
+type memory struct {
+	gpu     *gpu
+	address uintptr
+}
+
+// allocate returns zeroed memory, aligned to 256 bytes.
+func (g *gpu) allocate(bytes int) (*memory, error) {
+	m := &memory{gpu: g}
+	size := max(1, bytes)
+	err := g.do(func() error {
+		if err := g.check("cuMemAlloc", g.cuMemAlloc.call(uintptr(unsafe.Pointer(&m.address)), uintptr(size))); err != nil {
+			return err
+		}
+		return g.check("cuMemsetD8Async", g.cuMemsetD8Async.call(m.address, 0, uintptr(size), g.stream))
+	})
+	if err == nil {
+		return m, nil
+	}
+	if m.address != 0 {
+		return nil, errors.Join(fmt.Errorf("zeroing %d MiB of the GPU's memory: %w", bytes>>20, err), m.Free())
+	}
+	if errors.Is(err, errOutOfMemory) {
+		free, total, _ := g.space()
+		return nil, fmt.Errorf("no %d MiB of memory on the %s (%d of its %d MiB are free): use a smaller batch, or see nvidia-smi for what else takes memory: %w",
+			(bytes+1<<20-1)>>20, g.name, free>>20, total>>20, err)
+	}
+	return nil, fmt.Errorf("allocating %d MiB of the GPU's memory: %w", bytes>>20, err)
+}
+
+// space is how many bytes of the GPU's memory are free, and how many there are.
+func (g *gpu) space() (free, total uint, err error) {
+	err = g.do(func() error {
+		return g.check("cuMemGetInfo", g.cuMemGetInfo.call(uintptr(unsafe.Pointer(&free)), uintptr(unsafe.Pointer(&total))))
+	})
+	return free, total, err
+}
+
+// Pointer is where the memory lies; the host cannot read it.
+func (m *memory) Pointer() unsafe.Pointer { return onDevice(m.address) }
+
+// Free gives the memory back, after all work that may use it.
+func (m *memory) Free() error {
+	if m.address == 0 {
+		return nil
+	}
+	err := m.gpu.do(func() error { return m.gpu.check("cuMemFree", m.gpu.cuMemFree.call(m.address)) })
+	m.address = 0
+	return err
+}
+
+// upload copies to the GPU's memory, in the order of the stream. When it returns, from may be changed.
+func (g *gpu) upload(to unsafe.Pointer, from []byte) error {
+	return g.do(func() error {
+		for done := 0; done < len(from); {
+			n, err := g.staging.copy(uintptr(to)+uintptr(done), from[done:])
+			if err != nil {
+				return fmt.Errorf("copying %d bytes to the GPU: %w", len(from), err)
+			}
+			done += n
+		}
+		return nil
+	})
+}
+
+// download copies from the GPU's memory, when all work before in the stream is done.
+func (g *gpu) download(to []byte, from unsafe.Pointer) error {
+	if len(to) == 0 {
+		return g.wait()
+	}
+	err := g.do(func() error {
+		if err := g.check("cuMemcpyDtoHAsync", g.cuMemcpyDtoHAsync.call(
+			uintptr(unsafe.Pointer(&to[0])), uintptr(from), uintptr(len(to)), g.stream)); err != nil {
+			return err
+		}
+		return g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(g.stream))
+	})
+	runtime.KeepAlive(to)
+	if err != nil {
+		return fmt.Errorf("copying %d bytes from the GPU: %w", len(to), err)
+	}
+	return nil
+}

@@ -1,0 +1,429 @@
+// Stands for CUDA's driver. The device's memory is memory of the host that nothing but the stubs can touch, kernels are functions of a
+// shared library, and copies happen when the host waits for them or a kernel starts.
+#include "stub.h"
+
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+enum {
+	SUCCESS = 0,
+	INVALID_VALUE = 1,
+	OUT_OF_MEMORY = 2,
+	NO_DEVICE = 100,
+	INVALID_DEVICE = 101,
+	INVALID_IMAGE = 200,
+	INVALID_CONTEXT = 201,
+	INVALID_HANDLE = 400,
+	NOT_FOUND = 500,
+	NOT_READY = 600,
+	ILLEGAL_ADDRESS = 700,
+	LAUNCH_FAILED = 719,
+};
+
+const size_t reserved = 64ull << 30, alignment = 256;
+
+std::recursive_mutex mutex;
+std::map<std::string, std::string> settings;
+std::string record;
+char *arena;
+size_t used;                        // bytes of the arena up to the last allocation
+int visits;                         // nested uses of the arena
+std::map<size_t, size_t> blocks;    // allocations, by their offsets
+size_t allocated;                   // bytes of them
+int allocations;                    // calls of cuMemAlloc
+std::deque<std::function<void()>> work;
+std::set<void *> pinned;
+std::set<int> pending;              // events that are recorded, but have not happened
+int events, launches, failure, retained;
+struct module { void *library; std::string file; };
+std::set<module *> modules;
+thread_local void *current;
+
+void protect(int how) {
+	if (arena && used) mprotect(arena, (used + 4095) & ~4095ull, how);
+}
+
+int reserve() {
+	if (arena) return SUCCESS;
+	void *p = mmap(0, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED) return OUT_OF_MEMORY;
+	arena = (char *)p;
+	return SUCCESS;
+}
+
+// ready says whether a call may be made on this thread, or fails by itself.
+int ready() {
+	if (!current) return INVALID_CONTEXT;
+	return SUCCESS;
+}
+
+}
+
+extern "C" {
+
+void stub_set(const char *name, const char *value) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	settings[name] = value;
+}
+
+// stub_reset forgets the settings, the record and all failures, but not the memory.
+void stub_reset() {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	settings.clear();
+	record.clear();
+	work.clear();
+	pending.clear();
+	allocations = launches = failure = 0;
+}
+
+// stub_log is the record; the next call may change it.
+const char *stub_log() {
+	static std::string copy;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	copy = record;
+	return copy.c_str();
+}
+
+// stub_allocated is how many bytes of the device's memory are allocated.
+size_t stub_allocated() { return allocated; }
+
+// stub_held counts what was made and not given back: modules, pinned memory and contexts.
+int stub_held() { return (int)(modules.size() + pinned.size()) + retained; }
+
+const char *stub_text(const char *name) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	auto found = settings.find(name);
+	return found == settings.end() ? "" : found->second.c_str();
+}
+
+long long stub_setting(const char *name, long long otherwise) {
+	const char *text = stub_text(name);
+	return *text ? atoll(text) : otherwise;
+}
+
+void stub_record(const char *format, ...) {
+	char line[512];
+	va_list list;
+	va_start(list, format);
+	vsnprintf(line, sizeof line, format, list);
+	va_end(list);
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	record += line;
+	record += '\n';
+}
+
+void stub_enter() {
+	mutex.lock();
+	if (visits++ == 0) protect(PROT_READ | PROT_WRITE);
+}
+
+void stub_leave() {
+	if (--visits == 0) protect(PROT_NONE);
+	mutex.unlock();
+}
+
+void stub_drain() {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	stub_enter();
+	while (!work.empty()) {
+		auto next = work.front();
+		work.pop_front();
+		next();
+	}
+	stub_leave();
+}
+
+int stub_is_device(const void *p, size_t bytes) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	size_t at = (size_t)((const char *)p - arena);
+	auto after = blocks.upper_bound(at);
+	if (!arena || (const char *)p < arena || after == blocks.begin()) return 0;
+	--after;
+	return at + bytes <= after->first + after->second;
+}
+
+int cuInit(unsigned flags) {
+	stub_record("cuInit %u", flags);
+	if (stub_setting("devices", 1) == 0) return NO_DEVICE;
+	return (int)stub_setting("cuInit", SUCCESS);
+}
+
+int cuDriverGetVersion(int *version) {
+	*version = (int)stub_setting("driver", 13000);
+	return SUCCESS;
+}
+
+static const struct { int code; const char *name, *meaning; } errors[] = {
+	{SUCCESS, "CUDA_SUCCESS", "no error"},
+	{INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+	{OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+	{NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+	{INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+	{INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
+	{INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+	{INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+	{NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+	{NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
+	{ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+	{LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+};
+
+int cuGetErrorName(int code, const char **text) {
+	for (auto &e : errors)
+		if (e.code == code) return *text = e.name, SUCCESS;
+	return *text = 0, INVALID_VALUE;
+}
+
+int cuGetErrorString(int code, const char **text) {
+	for (auto &e : errors)
+		if (e.code == code) return *text = e.meaning, SUCCESS;
+	return *text = 0, INVALID_VALUE;
+}
+
+int cuDeviceGetCount(int *count) {
+	*count = (int)stub_setting("devices", 1);
+	return SUCCESS;
+}
+
+int cuDeviceGet(int *device, int ordinal) {
+	if (ordinal < 0 || ordinal >= stub_setting("devices", 1)) return INVALID_DEVICE;
+	*device = ordinal;
+	return SUCCESS;
+}
+
+int cuDeviceGetName(char *name, int bytes, int) {
+	snprintf(name, bytes, "NVIDIA Stub");
+	return SUCCESS;
+}
+
+int cuDeviceGetAttribute(int *value, int attribute, int) {
+	if (attribute != 75 && attribute != 76) return INVALID_VALUE;
+	*value = attribute == 75 ? (int)stub_setting("major", 9) : (int)stub_setting("minor", 0);
+	return SUCCESS;
+}
+
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+	if (int e = reserve()) return e;
+	static char contexts[16];
+	*context = &contexts[device];
+	retained++;
+	return SUCCESS;
+}
+
+int cuDevicePrimaryCtxRelease_v2(int) {
+	retained--;
+	return SUCCESS;
+}
+
+int cuCtxSetCurrent(void *context) {
+	current = context;
+	return SUCCESS;
+}
+
+static size_t capacity() { return (size_t)stub_setting("memory", 16ll << 30); }
+
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+	if (int e = ready()) return e;
+	*total = capacity();
+	*free = *total - allocated;
+	return SUCCESS;
+}
+
+int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
+	if (int e = ready()) return e;
+	if (!bytes) return INVALID_VALUE;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	stub_record("cuMemAlloc %zu", bytes);
+	if (++allocations == stub_setting("fail_allocation", -1) || allocated + bytes > capacity()) return OUT_OF_MEMORY;
+	size_t at = 0;
+	for (auto &b : blocks) {
+		if (at + bytes <= b.first) break;
+		at = (b.first + b.second + alignment - 1) & ~(alignment - 1);
+	}
+	if (at + bytes > reserved) return OUT_OF_MEMORY;
+	blocks[at] = bytes;
+	allocated += bytes;
+	if (at + bytes > used) used = at + bytes;
+	stub_enter();
+	protect(PROT_READ | PROT_WRITE);
+	memset(arena + at, 0xff, bytes);
+	stub_leave();
+	*address = (uintptr_t)(arena + at);
+	return SUCCESS;
+}
+
+int cuMemFree_v2(uintptr_t address) {
+	if (int e = ready()) return e;
+	stub_drain();
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	auto found = blocks.find((size_t)(address - (uintptr_t)arena));
+	if (found == blocks.end()) return INVALID_VALUE;
+	allocated -= found->second;
+	blocks.erase(found);
+	return SUCCESS;
+}
+
+int cuMemHostAlloc(void **p, size_t bytes, unsigned flags) {
+	if (int e = ready()) return e;
+	stub_record("cuMemHostAlloc %zu %u", bytes, flags);
+	if ((long long)bytes > stub_setting("pinned", 1ll << 30)) return OUT_OF_MEMORY;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	*p = malloc(bytes);
+	pinned.insert(*p);
+	return SUCCESS;
+}
+
+int cuMemFreeHost(void *p) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (!pinned.erase(p)) return INVALID_VALUE;
+	free(p);
+	return SUCCESS;
+}
+
+static int queue(uintptr_t device, size_t bytes, std::function<void()> f) {
+	if (int e = ready()) return e;
+	if (!stub_is_device((void *)device, bytes)) return INVALID_VALUE;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	work.push_back(f);
+	return failure;
+}
+
+int cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void *) {
+	return queue(to, bytes, [=] { memset((void *)to, value, bytes); });
+}
+
+int cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *) {
+	stub_record("cuMemcpyHtoDAsync %zu", bytes);
+	return queue(to, bytes, [=] { memcpy((void *)to, from, bytes); });
+}
+
+int cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *) {
+	stub_record("cuMemcpyDtoHAsync %zu", bytes);
+	return queue(from, bytes, [=] { memcpy(to, (void *)from, bytes); });
+}
+
+int cuStreamCreate(void **stream, unsigned flags) {
+	if (int e = ready()) return e;
+	stub_record("cuStreamCreate %u", flags);
+	static char streams[1];
+	*stream = streams;
+	return SUCCESS;
+}
+
+int cuStreamSynchronize(void *stream) {
+	if (int e = ready()) return e;
+	if (!stream) return INVALID_HANDLE;
+	stub_drain();
+	return failure;
+}
+
+int cuStreamDestroy_v2(void *) { return ready(); }
+
+int cuEventCreate(uintptr_t *event, unsigned) {
+	if (int e = ready()) return e;
+	*event = ++events;
+	return SUCCESS;
+}
+
+int cuEventRecord(uintptr_t event, void *) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	int number = (int)event;
+	pending.insert(number);
+	work.push_back([=] { pending.erase(number); });
+	return failure;
+}
+
+int cuEventQuery(uintptr_t event) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	return pending.count((int)event) ? NOT_READY : failure;
+}
+
+int cuEventSynchronize(uintptr_t event) {
+	if (int e = ready()) return e;
+	stub_record("cuEventSynchronize %d", (int)event);
+	stub_drain();
+	return failure;
+}
+
+int cuEventDestroy_v2(uintptr_t) { return ready(); }
+
+int cuModuleLoadData(module **m, const void *image) {
+	if (int e = ready()) return e;
+	const char *bytes = (const char *)image;
+	if (memcmp(bytes, "stub cubin\n", 11)) return INVALID_IMAGE;
+	uint64_t size;
+	memcpy(&size, bytes + 11, sizeof size);
+	char file[] = "/tmp/stub-module-XXXXXX";
+	int f = mkstemp(file);
+	if (f < 0 || write(f, bytes + 11 + sizeof size, size) != (ssize_t)size) return INVALID_IMAGE;
+	close(f);
+	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+	unlink(file);
+	if (!library) {
+		stub_record("dlopen: %s", dlerror());
+		return INVALID_IMAGE;
+	}
+	*m = new module{library, file};
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	modules.insert(*m);
+	return SUCCESS;
+}
+
+int cuModuleUnload(module *m) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (!modules.erase(m)) return INVALID_HANDLE;
+	dlclose(m->library);
+	delete m;
+	return SUCCESS;
+}
+
+// A function is the address of a kernel; the record has its name.
+struct function { int (*run)(const void *, int, int, int); std::string name; };
+
+int cuModuleGetFunction(function **f, module *m, const char *name) {
+	if (int e = ready()) return e;
+	void *address = dlsym(m->library, name);
+	Dl_info info;
+	if (!address || !dladdr(address, &info) || m->file != info.dli_fname) return NOT_FOUND;
+	*f = new function{(int (*)(const void *, int, int, int))address, name};
+	return SUCCESS;
+}
+
+int cuLaunchKernel(function *f, unsigned x, unsigned y, unsigned z, unsigned bx, unsigned by, unsigned bz, unsigned shared,
+	void *stream, void **parameters, void **extra) {
+	if (int e = ready()) return e;
+	if (!x || !y || x > 0x7fffffff || y > 65535 || z != 1 || bx > 1024 || by != 1 || bz != 1 || shared || !stream || extra || !f)
+		return INVALID_VALUE;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (failure) return failure;
+	stub_record("launch %s %u %u", f->name.c_str(), x, y);
+	if (++launches == stub_setting("fail_launch", -1)) {
+		failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
+		return SUCCESS;
+	}
+	Visit visit;
+	if (f->run(parameters[0], (int)x, (int)y, (int)bx)) failure = LAUNCH_FAILED;
+	return SUCCESS;
+}
+
+}
