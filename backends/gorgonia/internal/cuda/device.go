@@ -1,0 +1,121 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// Options choose a GPU and how it computes.
+type Options struct {
+	Ordinal   int    // of the GPU, from 0
+	Precision string // "fp32" or "" for it, "tf32", "bf16"
+}
+
+// A Device computes on a GPU.
+type Device struct {
+	gpu          *gpu
+	convolutions *convolutions
+	products     *products
+	precision    precision
+	kernels      map[graph.Op]device.Kernel
+	library      string
+}
+
+// Open takes a GPU: it opens the libraries of CUDA and compiles the kernels, which takes some seconds the first time.
+func Open(o Options) (_ *Device, err error) {
+	p, err := parsePrecision(o.Precision)
+	if err != nil {
+		return nil, err
+	}
+	l, err := openLibraries()
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{precision: p}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.gpu, err = openGPU(l.driver, o.Ordinal); err != nil {
+		return nil, err
+	}
+	cubins, err := compiler{l.nvrtc, defaultCache()}.compile(d.gpu.major, d.gpu.minor, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, cubin := range cubins {
+		if err := d.gpu.load(cubin); err != nil {
+			return nil, err
+		}
+	}
+	if d.convolutions, err = newConvolutions(d.gpu, l.cudnn, p, false); err != nil {
+		return nil, err
+	}
+	if d.products, err = newProducts(d.gpu, l.cublasLt, p); err != nil {
+		return nil, err
+	}
+	d.kernels = byLayout(imageKernels(d.gpu), plainKernels(d.gpu, d.products))
+	for op, k := range d.convolutions.kernels() {
+		d.kernels[op] = k
+	}
+	d.library = fmt.Sprintf("CUDA %d.%d, cuDNN %d, cuBLASLt %d on %s", l.nvrtc.major, l.nvrtc.minor, l.cudnn.version(), l.cublasLt.version(), d.gpu.name)
+	return d, nil
+}
+
+func parsePrecision(name string) (precision, error) {
+	known := map[string]precision{"": fp32, "fp32": fp32, "tf32": tf32, "bf16": bf16}
+	p, ok := known[name]
+	if !ok {
+		return 0, fmt.Errorf("unknown precision %q: choose fp32, tf32 or bf16", name)
+	}
+	return p, nil
+}
+
+// Library names what computes.
+func (d *Device) Library() string { return d.library }
+
+// Kernel returns that of an operation.
+func (d *Device) Kernel(op graph.Op) (device.Kernel, bool) {
+	k, ok := d.kernels[op]
+	return k, ok
+}
+
+// Size is the number of bytes of a tensor.
+func (d *Device) Size(l device.Layout, shape []int) int {
+	switch {
+	case l == device.Pixels:
+		return graph.Size(shape)
+	case l == device.Images && d.precision == bf16:
+		return 2 * graph.Size(shape)
+	}
+	return 4 * graph.Size(shape)
+}
+
+// Allocate returns zeroed memory.
+func (d *Device) Allocate(bytes int) (device.Memory, error) { return d.gpu.allocate(bytes) }
+
+// Upload copies to the GPU, in the order of what computes there.
+func (d *Device) Upload(to unsafe.Pointer, from []byte) error { return d.gpu.upload(to, from) }
+
+// Download waits for what computes before, and copies from the GPU.
+func (d *Device) Download(to []byte, from unsafe.Pointer) error { return d.gpu.download(to, from) }
+
+// Close gives the GPU back.
+func (d *Device) Close() error {
+	var errs []error
+	if d.products != nil {
+		errs = append(errs, d.products.close())
+	}
+	if d.convolutions != nil {
+		errs = append(errs, d.convolutions.close())
+	}
+	if d.gpu != nil {
+		errs = append(errs, d.gpu.close())
+	}
+	return errors.Join(errs...)
+}
