@@ -77,7 +77,9 @@ func (o *operator) Do(in ...G.Value) (_ G.Value, err error) {
 	if err := o.kernel.Run(&o.call); err != nil {
 		return nil, fmt.Errorf("%v: %w", o, err)
 	}
-	o.run.trace.Operator(o.String(), string(o.op), o.run.device, start)
+	if o.run.trace != nil { // the name takes memory
+		o.run.trace.Operator(o.String(), string(o.op), o.run.device, start)
+	}
 	return o.result, nil
 }
 

@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"unsafe"
 
 	"github.com/goclr/goclr/backends/gorgonia/internal/device"
@@ -73,12 +74,20 @@ func read(v *value, n int) ([]float32, error) {
 
 var errNoCopy = errors.New("the device has no kernel to copy")
 
-// duplicate copies one tensor into another of the same shape.
-func duplicate(to, from *value) error {
+// duplicate copies one tensor into another of the same shape. As for an operator, a panic of the kernel is an error.
+func duplicate(to, from *value) (err error) {
 	k, ok := from.memory.device.Kernel(device.OpCopy)
 	if !ok {
 		return errNoCopy
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v\n%s", p, debug.Stack())
+		}
+		if err != nil {
+			err = fmt.Errorf("%s %v: %w", device.OpCopy, from.shape, err)
+		}
+	}()
 	return k.Run(&device.Call{In: []device.Tensor{from.tensor()}, Out: to.tensor()})
 }
 
