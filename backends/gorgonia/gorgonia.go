@@ -9,6 +9,7 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/gorgonia/internal/cpu"
+	"github.com/goclr/goclr/backends/gorgonia/internal/cuda"
 	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -22,9 +23,11 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	number, isCUDA, err := backends.CUDADevice(o.Device)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case o.Device != "" && o.Device != "cpu":
-		return nil, fmt.Errorf("unknown device %q: this version knows cpu", o.Device)
 	case o.Threads < 0:
 		return nil, fmt.Errorf("%d threads: name at least 1, or 0 for one on each CPU", o.Threads)
 	case o.Provider != "" || len(o.ProviderOptions) > 0:
@@ -35,6 +38,12 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.NumCPU()
 	}
+	if isCUDA {
+		return openCUDA(number, o)
+	}
+	if err := backends.OnlyFloat32(o.Precision); err != nil {
+		return nil, err
+	}
 	d, err := cpu.New(cpu.Options{Threads: o.Threads, Plain: o.StandardOperators, Spin: o.Spin})
 	if err != nil {
 		return nil, err
@@ -42,10 +51,29 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	return newBackend(d, "cpu", o), nil
 }
 
+// openCUDA opens a GPU.
+func openCUDA(number int, o backends.Options) (backends.Backend, error) {
+	switch {
+	case o.StandardOperators:
+		return nil, errors.New("a GPU has no operators but goclr's: leave the option StandardOperators out")
+	case o.Profile != "":
+		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead")
+	}
+	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision})
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(d, fmt.Sprintf("cuda:%d", number), o), nil
+}
+
 func newBackend(d device.Device, name string, o backends.Options) *backend {
+	precision := o.Precision
+	if precision == "fp32" {
+		precision = ""
+	}
 	return &backend{device: d, profile: o.Profile, users: 1, info: backends.Info{
 		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: o.Threads,
-		Library: "Gorgonia " + version + " with " + d.Library(),
+		Library: "Gorgonia " + version + " with " + d.Library(), Precision: precision,
 	}}
 }
 
