@@ -17,6 +17,7 @@ const (
 	cudnnBFloat16         = 9    // CUDNN_DATA_BFLOAT16
 	cudnnNHWC             = 1    // CUDNN_TENSOR_NHWC
 	cudnnCrossCorrelation = 1    // CUDNN_CROSS_CORRELATION
+	cudnnDefaultMath      = 0    // CUDNN_DEFAULT_MATH
 	cudnnTensorOpMath     = 1    // CUDNN_TENSOR_OP_MATH
 	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
@@ -29,5 +30,8 @@ const (
 	matmulTransA     = 3  // CUBLASLT_MATMUL_DESC_TRANSA
 	matmulTransB     = 4  // CUBLASLT_MATMUL_DESC_TRANSB
 	preferWorkspace  = 1  // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
-	preferReductions = 3  // CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK
+	preferAlignmentA = 5  // CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES
+	preferAlignmentB = 6  // CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES
+	preferAlignmentC = 7  // CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES
+	preferAlignmentD = 8  // CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES
 )

@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"unsafe"
 )
 
@@ -58,6 +59,12 @@ func text(p uintptr) string {
 		}
 		b = append(b, c)
 	}
+}
+
+// untilNUL is the string of C's that b begins with.
+func untilNUL(b []byte) string {
+	s, _, _ := strings.Cut(string(b), "\x00")
+	return s
 }
 
 // cString is s as C has it.

@@ -58,7 +58,7 @@ func (g *gpu) describe() error {
 		uintptr(unsafe.Pointer(&name[0])), uintptr(len(name)-1), uintptr(g.device))); err != nil {
 		return err
 	}
-	g.name = text(uintptr(unsafe.Pointer(&name[0])))
+	g.name = untilNUL(name)
 	for attribute, to := range map[uintptr]*int{capabilityMajor: &g.major, capabilityMinor: &g.minor} {
 		var v int32
 		if err := g.check("cuDeviceGetAttribute", g.cuDeviceGetAttribute.call(

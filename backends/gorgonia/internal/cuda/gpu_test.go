@@ -207,12 +207,6 @@ func TestAllocateOutOfMemory(t *testing.T) {
 	}
 }
 
-type filterArguments struct {
-	x, out         unsafe.Pointer
-	n              int64
-	channels, area int32
-}
-
 func TestLaunch(t *testing.T) {
 	g, l := standIn(t)
 	standInKernels(t, g, l, fp32)

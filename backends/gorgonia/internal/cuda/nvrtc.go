@@ -94,5 +94,5 @@ func (n *nvrtc) log(program uintptr) string {
 	if err := n.check("nvrtcGetProgramLog", n.nvrtcGetProgramLog.call(program, uintptr(unsafe.Pointer(&log[0])))); err != nil {
 		return "(it left no log)"
 	}
-	return text(uintptr(unsafe.Pointer(&log[0])))
+	return untilNUL(log)
 }

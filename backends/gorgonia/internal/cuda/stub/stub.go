@@ -28,6 +28,9 @@ var products = []struct{ library, source, option string }{
 	{"libcuda.so.1", "cuda.cpp", ""},
 	{"libnvrtc.so.12", "nvrtc.cpp", "-DSTUB_MAJOR=12"},
 	{"libnvrtc.so.13", "nvrtc.cpp", "-DSTUB_MAJOR=13"},
+	{"libcublasLt.so.12", "cublaslt.cpp", "-DSTUB_MAJOR=12"},
+	{"libcublasLt.so.13", "cublaslt.cpp", "-DSTUB_MAJOR=13"},
+	{"libcudnn.so.9", "cudnn.cpp", ""},
 }
 
 // Libraries are loaded once in a process; a test must not run beside another that uses them.

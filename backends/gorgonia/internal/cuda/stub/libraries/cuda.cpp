@@ -50,7 +50,7 @@ int allocations;                    // calls of cuMemAlloc
 std::deque<std::function<void()>> work;
 std::set<void *> pinned;
 std::set<int> pending;              // events that are recorded, but have not happened
-int events, launches, failure, retained;
+int events, launches, failure, retained, held;
 struct module { void *library; std::string file; };
 std::set<module *> modules;
 thread_local void *current;
@@ -103,8 +103,13 @@ const char *stub_log() {
 // stub_allocated is how many bytes of the device's memory are allocated.
 size_t stub_allocated() { return allocated; }
 
-// stub_held counts what was made and not given back: modules, pinned memory and contexts.
-int stub_held() { return (int)(modules.size() + pinned.size()) + retained; }
+// stub_held counts what was made and not given back: modules, pinned memory, contexts, and what other libraries make.
+int stub_held() { return (int)(modules.size() + pinned.size()) + retained + held; }
+
+void stub_hold(int n) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	held += n;
+}
 
 const char *stub_text(const char *name) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);

@@ -18,6 +18,8 @@ long long stub_setting(const char *name, long long otherwise);
 const char *stub_text(const char *name);
 // stub_is_device says whether bytes from p on lie in memory that was allocated on the device.
 int stub_is_device(const void *p, size_t bytes);
+// stub_hold counts something that was made, or with -1 given back.
+void stub_hold(int n);
 }
 
 // A Visit is a stretch of code that may use the device's memory, after the work before it in the stream.

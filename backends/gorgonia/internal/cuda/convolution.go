@@ -1,0 +1,215 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// workspaceLimit is the most memory that an algorithm of cuDNN may want for itself, in bytes.
+const workspaceLimit = 1 << 30
+
+// convolutions computes them by cuDNN. The filters, which are [O, C, k, k] of float32 elsewhere, are arranged as [O, k, k, C] of the
+// type of images in scratch memory. Algorithms share a workspace, since one follows another in the stream: a smaller batch may want
+// more of it than a whole one.
+type convolutions struct {
+	*cudnn
+	gpu       *gpu
+	handle    uintptr
+	precision precision
+	anyOrder  bool // sums may be taken in another order each time
+
+	mu        sync.Mutex
+	plans     map[planKey]*convolutionPlan
+	workspace *memory
+	size      int // bytes of the workspace
+	one, zero *float32
+}
+
+type planKey struct {
+	run function
+	convolution
+}
+
+// newConvolutions starts cuDNN on a GPU. Where anyOrder is set, results may differ in their last bits from one run to the next.
+func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolutions, error) {
+	v := &convolutions{cudnn: c, gpu: g, precision: p, anyOrder: anyOrder, plans: map[planKey]*convolutionPlan{}, one: new(float32), zero: new(float32)}
+	*v.one = 1
+	return v, g.do(func() error {
+		if err := c.check("cudnnCreate", c.cudnnCreate.call(uintptr(unsafe.Pointer(&v.handle)))); err != nil {
+			return fmt.Errorf("cuDNN does not start: %w", err)
+		}
+		if err := c.check("cudnnSetStream", c.cudnnSetStream.call(v.handle, g.stream)); err != nil {
+			c.cudnnDestroy.call(v.handle)
+			return err
+		}
+		return nil
+	})
+}
+
+// kernels is the table of what cuDNN computes.
+func (v *convolutions) kernels() map[graph.Op]device.Kernel {
+	return map[graph.Op]device.Kernel{
+		graph.OpConv:           {Run: v.conv, Scratch: v.scratch(v.forward(), convOf)},
+		graph.OpConvGradInput:  {Run: v.convGradInput, Scratch: v.scratch(v.gradInput(), gradInputOf)},
+		graph.OpConvGradFilter: {Run: v.convGradFilter, Scratch: v.scratch(v.gradFilter(), gradFilterOf)},
+	}
+}
+
+// convOf, gradInputOf and gradFilterOf are the convolutions of a call of each operation.
+func convOf(c *device.Call) convolution {
+	return describeConvolution(c.In[0].Shape, c.In[1].Shape, c.Out.Shape, c.Attr)
+}
+
+func gradInputOf(c *device.Call) convolution {
+	return describeConvolution(c.Out.Shape, c.In[1].Shape, c.In[0].Shape, c.Attr)
+}
+
+func gradFilterOf(c *device.Call) convolution {
+	return describeConvolution(c.In[0].Shape, c.Out.Shape, c.In[1].Shape, c.Attr)
+}
+
+func describeConvolution(x, w, y []int, a graph.Attr) convolution {
+	return convolution{
+		n: x[0], channels: x[1], height: x[2], width: x[3],
+		filters: w[0], kernel: w[2], rows: y[2], cols: y[3], stride: a.Stride, pad: a.Pad,
+	}
+}
+
+// scratch is the memory for filters. Asking for it also has cuDNN plan, so that the first step need not; errors come when it runs.
+func (v *convolutions) scratch(d direction, of func(*device.Call) convolution) func(*device.Call) int {
+	return func(c *device.Call) int {
+		k := of(c)
+		_ = v.gpu.do(func() error {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			_, err := v.prepared(d, k)
+			return err
+		})
+		return v.elementBytes() * k.weights()
+	}
+}
+
+func (v *convolutions) elementBytes() int {
+	if v.precision == bf16 {
+		return 2
+	}
+	return 4
+}
+
+func (v *convolutions) conv(c *device.Call) error {
+	k := convOf(c)
+	if err := v.arrange(k, c.In[1].Data, c.Scratch); err != nil {
+		return err
+	}
+	return v.run(v.forward(), k, c.In[0].Data, c.Scratch, c.Out.Data)
+}
+
+func (v *convolutions) convGradInput(c *device.Call) error {
+	k := gradInputOf(c)
+	if err := v.arrange(k, c.In[1].Data, c.Scratch); err != nil {
+		return err
+	}
+	return v.run(v.gradInput(), k, c.Scratch, c.In[0].Data, c.Out.Data)
+}
+
+func (v *convolutions) convGradFilter(c *device.Call) error {
+	k := gradFilterOf(c)
+	if err := v.run(v.gradFilter(), k, c.In[0].Data, c.In[1].Data, c.Scratch); err != nil {
+		return err
+	}
+	return v.rearrange("flatten_filter", k, c.Scratch, c.Out.Data)
+}
+
+func (v *convolutions) arrange(c convolution, from, to unsafe.Pointer) error {
+	return v.rearrange("arrange_filter", c, from, to)
+}
+
+// filterArguments are those of arrange_filter and flatten_filter.
+type filterArguments struct {
+	x, out         unsafe.Pointer
+	n              int64
+	channels, area int32
+}
+
+// filterBlocks is the most blocks that arrange filters.
+const filterBlocks = 2048
+
+func (v *convolutions) rearrange(kernel string, c convolution, from, to unsafe.Pointer) error {
+	n := c.weights()
+	a := filterArguments{x: from, out: to, n: int64(n), channels: int32(c.channels), area: int32(c.kernel * c.kernel)}
+	return v.gpu.launch(kernel, min(filterBlocks, (n+threads-1)/threads), 1, unsafe.Pointer(&a))
+}
+
+// run computes a convolution or a gradient of one.
+func (v *convolutions) run(d direction, c convolution, first, second, result unsafe.Pointer) error {
+	return v.gpu.do(func() error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		p, err := v.prepared(d, c)
+		if err != nil {
+			return err
+		}
+		var workspace uintptr
+		if p.workspace > 0 {
+			workspace = v.workspace.address
+		}
+		if err := v.check("cudnnConvolution"+d.name, d.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
+			p.first, uintptr(first), p.second, uintptr(second), p.convolution, uintptr(p.algorithm),
+			workspace, uintptr(p.workspace), uintptr(unsafe.Pointer(v.zero)), p.result, uintptr(result))); err != nil {
+			return fmt.Errorf("%v by algorithm %d: %w", c, p.algorithm, err)
+		}
+		return nil
+	})
+}
+
+// prepared is the plan of a convolution, with a workspace that is large enough for it.
+func (v *convolutions) prepared(d direction, c convolution) (*convolutionPlan, error) {
+	key := planKey{d.run, c}
+	p, ok := v.plans[key]
+	if !ok {
+		var err error
+		if p, err = v.plan(d, c); err != nil {
+			return nil, err
+		}
+		v.plans[key] = p
+	}
+	return p, v.grow(p.workspace)
+}
+
+// grow makes the workspace large enough.
+func (v *convolutions) grow(size int) error {
+	if size <= v.size {
+		return nil
+	}
+	if v.workspace != nil {
+		if err := v.workspace.Free(); err != nil {
+			return err
+		}
+	}
+	v.workspace, v.size = nil, 0
+	m, err := v.gpu.allocate(size)
+	if err != nil {
+		return fmt.Errorf("memory for cuDNN's convolutions: %w", err)
+	}
+	v.workspace, v.size = m, size
+	return nil
+}
+
+// close gives everything back. Nothing may be running.
+func (v *convolutions) close() error {
+	var err error
+	if v.workspace != nil {
+		err = v.workspace.Free()
+	}
+	return errors.Join(err, v.gpu.do(func() error {
+		for _, p := range v.plans {
+			p.close()
+		}
+		return v.check("cudnnDestroy", v.cudnnDestroy.call(v.handle))
+	}))
+}
