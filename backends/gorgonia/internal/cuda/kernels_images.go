@@ -63,7 +63,7 @@ type imagesArguments struct {
 
 // elementwise runs a kernel of one or two operands.
 func (i images) elementwise(kernel string) func(c *device.Call) error {
-	const elements = 8 // that a thread takes at a time, at most
+	const elements = 16 // for a thread, of which it takes 16 bytes at a time
 	return func(c *device.Call) error {
 		a := imagesArguments{
 			x: c.In[0].Data, y: given(c, 1), out: c.Out.Data,
@@ -119,8 +119,9 @@ func (i images) pixels(c *device.Call) error {
 		a.shift[channel] = float32(-scale.Mean[channel] / scale.Std[channel])
 	}
 	if c.Out.Layout == device.Images {
+		const elements = 16 // for a thread, of which it takes 4 at a time
 		a.n = int64(graph.Size(s))
-		return i.launch("pixels_to_images", blocks(int(a.n)/4), 1, unsafe.Pointer(&a))
+		return i.launch("pixels_to_images", blocks(int(a.n)/elements), 1, unsafe.Pointer(&a))
 	}
 	a.n = int64(s[0] * s[2] * s[3])
 	return i.launch("pixels_to_planes", blocks(int(a.n)), 1, unsafe.Pointer(&a))

@@ -60,7 +60,7 @@ func (p *trial) shifted(mean, deviation float64, shape ...int) *graph.Node {
 	return n
 }
 
-// variances makes a tensor [2, C] of means and variances.
+// running is a tensor [2, C] of means and variances.
 func (p *trial) running(channels int) *graph.Node {
 	n := p.operand(2, channels)
 	for i := channels; i < 2*channels; i++ {
@@ -82,7 +82,7 @@ func (p *trial) set(n *graph.Node, values []float64) {
 	for i, v := range values {
 		p.values[n][i] = float64(float32(v))
 		if p.bf16 && layoutOf(n.Shape) == device.Images {
-			p.values[n][i] = float64(fromBF16(toBF16(float32(v))))
+			p.values[n][i] = float64(bf16Value(bf16Bits(float32(v))))
 		}
 	}
 }
@@ -186,7 +186,7 @@ func (p *trial) write(x device.Tensor, values []float64) {
 	b := unsafe.Slice((*byte)(x.Data), p.size(x.Layout, x.Shape))
 	for i, at := range places(x.Layout, x.Shape) {
 		if p.bf16 && x.Layout == device.Images {
-			binary.NativeEndian.PutUint16(b[2*at:], toBF16(float32(values[i])))
+			binary.NativeEndian.PutUint16(b[2*at:], bf16Bits(float32(values[i])))
 		} else {
 			binary.NativeEndian.PutUint32(b[4*at:], math.Float32bits(float32(values[i])))
 		}
@@ -198,7 +198,7 @@ func (p *trial) read(x device.Tensor) []float32 {
 	values := make([]float32, graph.Size(x.Shape))
 	for i, at := range places(x.Layout, x.Shape) {
 		if p.bf16 && x.Layout == device.Images {
-			values[i] = fromBF16(binary.NativeEndian.Uint16(b[2*at:]))
+			values[i] = bf16Value(binary.NativeEndian.Uint16(b[2*at:]))
 		} else {
 			values[i] = math.Float32frombits(binary.NativeEndian.Uint32(b[4*at:]))
 		}
@@ -206,13 +206,13 @@ func (p *trial) read(x device.Tensor) []float32 {
 	return values
 }
 
-// toBF16 rounds to nearest even.
-func toBF16(v float32) uint16 {
+// bf16Bits rounds to nearest even.
+func bf16Bits(v float32) uint16 {
 	u := math.Float32bits(v)
 	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
 
-func fromBF16(v uint16) float32 { return math.Float32frombits(uint32(v) << 16) }
+func bf16Value(v uint16) float32 { return math.Float32frombits(uint32(v) << 16) }
 
 // compute runs the kernel of an operation with scratch memory full of NaN and returns the result.
 func (p *trial) compute(op graph.Op, c *device.Call) []float32 {
