@@ -17,6 +17,7 @@ func (a *arena) base() unsafe.Pointer { return a.memory.Pointer() }
 
 // grow makes the arena hold at least size bytes. What it held is lost if it has to move.
 func (a *arena) grow(size int) error {
+	size = max(size, alignment) // a device need not have memory of no bytes
 	if a.memory != nil && size <= a.size {
 		return nil
 	}

@@ -205,6 +205,9 @@ func (p *program) applySums(lr float32) error {
 	if err != nil {
 		return err
 	}
+	if err := p.memory.grow(s.update.bytes); err != nil {
+		return err
+	}
 	if err := p.setRate(s.update, lr); err != nil {
 		return err
 	}

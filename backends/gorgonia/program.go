@@ -134,6 +134,9 @@ func (p *program) feed(t *tape, batch arrow.Record, m backends.Mode, lr float32)
 	if err != nil {
 		return 0, err
 	}
+	if err := p.memory.grow(t.bytes); err != nil { // it may be gone, after there was none for another tape
+		return 0, err
+	}
 	t.rows(rows)
 	if err := p.device.Upload(t.pixels.pointer(), pixels); err != nil {
 		return 0, err
