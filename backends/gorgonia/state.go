@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"unsafe"
 
 	"github.com/goclr/goclr/backends/gorgonia/internal/device"
@@ -36,7 +37,7 @@ func newState(d device.Device, tensors, changing []*graph.Node) (*state, error) 
 		}
 		add(s.next, n)
 	}
-	return s, s.memory.grow(max(bytes, alignment))
+	return s, s.memory.grow(bytes)
 }
 
 // advance makes the next values the current ones. Operators and nodes keep their values; these change places.
@@ -73,12 +74,20 @@ func read(v *value, n int) ([]float32, error) {
 
 var errNoCopy = errors.New("the device has no kernel to copy")
 
-// duplicate copies one tensor into another of the same shape.
-func duplicate(to, from *value) error {
+// duplicate copies one tensor into another of the same shape. As for an operator, a panic of the kernel is an error.
+func duplicate(to, from *value) (err error) {
 	k, ok := from.memory.device.Kernel(device.OpCopy)
 	if !ok {
 		return errNoCopy
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v\n%s", p, debug.Stack())
+		}
+		if err != nil {
+			err = fmt.Errorf("%s %v: %w", device.OpCopy, from.shape, err)
+		}
+	}()
 	return k.Run(&device.Call{In: []device.Tensor{from.tensor()}, Out: to.tensor()})
 }
 
