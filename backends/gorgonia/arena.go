@@ -18,6 +18,7 @@ func (a *arena) base() unsafe.Pointer { return a.memory.Pointer() }
 // grow makes the arena hold at least size bytes. What it held is lost if it has to move, and after an error it holds nothing until
 // it has grown again.
 func (a *arena) grow(size int) error {
+	size = max(size, alignment) // a device need not have memory of no bytes
 	if a.memory != nil && size <= a.size {
 		return nil
 	}

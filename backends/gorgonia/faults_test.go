@@ -246,6 +246,9 @@ func TestNoMemory(t *testing.T) {
 		if err := p.Load(before); err != nil {
 			t.Fatal(err)
 		}
+		if err := p.(*program).memory.free(); err != nil { // as if Backward needed more than there is
+			t.Fatal(err)
+		}
 		refuse(k)
 		err := p.Backward(t.Context(), smallBatch(t, 1), dz)
 		refuse(0)

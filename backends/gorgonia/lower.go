@@ -28,7 +28,7 @@ type lowerer struct {
 
 	graph         *G.ExprGraph
 	plain, images map[*graph.Node]*edge
-	params        map[[2]*graph.Node]*edge // of NormalizeGradParams, by x and dy
+	params        map[gradParams]*edge
 	users         map[*graph.Node][]*graph.Node
 	batched       map[*graph.Node]bool // depends on the image
 	operators     []*operator
@@ -36,17 +36,15 @@ type lowerer struct {
 	err           error // the first one
 
 	// What the tape reads, or nil.
-	image         *graph.Node
-	pixels        *edge
-	labels        *graph.Node
-	classes, rate *value
+	image, labels         *graph.Node
+	pixels, classes, rate *edge
 }
 
 func newLowerer(d device.Device, memory *arena) *lowerer {
 	return &lowerer{
 		device: d, memory: memory, graph: G.NewGraph(), run: &run{},
 		given: map[*graph.Node]*value{}, target: map[*graph.Node]*value{}, kept: map[*graph.Node]bool{},
-		plain: map[*graph.Node]*edge{}, images: map[*graph.Node]*edge{}, params: map[[2]*graph.Node]*edge{},
+		plain: map[*graph.Node]*edge{}, images: map[*graph.Node]*edge{}, params: map[gradParams]*edge{},
 		users: map[*graph.Node][]*graph.Node{}, batched: map[*graph.Node]bool{},
 	}
 }
@@ -88,11 +86,17 @@ func (l *lowerer) lowerNode(n *graph.Node) {
 		v.scale = &n.Attr
 		l.image, l.pixels = n, l.input(n.String(), v)
 	case graph.OpLabels:
-		l.labels, l.classes = n, l.value(n, device.Classes)
-		l.plain[n] = l.input(n.String(), l.classes)
+		if l.labels != nil {
+			l.err = fmt.Errorf("there are other labels, %v", l.labels)
+			return
+		}
+		l.labels, l.classes = n, l.input(n.String(), l.value(n, device.Classes))
+		l.plain[n] = l.classes
 	case graph.OpRate:
-		l.rate = l.value(n, device.Plain)
-		l.plain[n] = l.input(n.String(), l.rate)
+		if l.rate == nil {
+			l.rate = l.input(n.String(), l.value(n, device.Plain))
+		}
+		l.plain[n] = l.rate // there may be several nodes of the one rate
 	case graph.OpNormalizeGradParams:
 		l.gradParams(n, n.In[0], n.In[1], n.In[2])
 	case graph.OpNormalizeGradInput:
@@ -276,9 +280,15 @@ func (l *lowerer) normalized(x *graph.Node) *edge {
 	return l.edge(x, device.Plain)
 }
 
+// gradParams are what the result of NormalizeGradParams depends on.
+type gradParams struct {
+	x, moments, dy *graph.Node
+	eps            float64
+}
+
 // gradParams appends NormalizeGradParams for node n: itself, or one that needs its result.
 func (l *lowerer) gradParams(n, x, moments, dy *graph.Node) *edge {
-	key := [2]*graph.Node{x, dy}
+	key := gradParams{x, moments, dy, n.Attr.Eps}
 	if l.params[key] == nil {
 		gradient, y := l.gradientOf(dy)
 		result := newValue(l.device, l.memory, device.Plain, moments.Shape)

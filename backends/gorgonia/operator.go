@@ -43,7 +43,7 @@ type run struct {
 	device string
 }
 
-var errOrder = errors.New("the tape machine does not run operators in the order for which memory was planned: this is a bug of goclr")
+var errOrder = errors.New("the tape machine does not run the operators for which memory was planned, in their order: this is a bug of goclr")
 
 // Do computes the result from its operands, those that are there.
 func (o *operator) Do(in ...G.Value) (_ G.Value, err error) {
@@ -66,7 +66,10 @@ func (o *operator) Do(in ...G.Value) (_ G.Value, err error) {
 		if operand == nil {
 			continue
 		}
-		o.call.In[i] = in[0].(*value).tensor()
+		if in[0] != G.Value(operand) {
+			return nil, errOrder
+		}
+		o.call.In[i] = operand.tensor()
 		in = in[1:]
 	}
 	o.call.Out = o.result.tensor()

@@ -134,7 +134,7 @@ func (p *program) feed(t *tape, batch arrow.Record, m backends.Mode, lr float32)
 	if err != nil {
 		return 0, err
 	}
-	if err := p.memory.grow(t.bytes); err != nil { // it is large enough, unless it could not grow for another tape
+	if err := p.memory.grow(t.bytes); err != nil { // it may be gone, after there was none for another tape
 		return 0, err
 	}
 	t.rows(rows)

@@ -37,7 +37,7 @@ func newState(d device.Device, tensors, changing []*graph.Node) (*state, error) 
 		}
 		add(s.next, n)
 	}
-	return s, s.memory.grow(max(bytes, alignment))
+	return s, s.memory.grow(bytes)
 }
 
 // advance makes the next values the current ones. Operators and nodes keep their values; these change places.

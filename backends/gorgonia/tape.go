@@ -14,7 +14,7 @@ import (
 
 // A tape is a graph of operators, the machine that runs it, and where in the arena its values lie.
 type tape struct {
-	machine               G.VM
+	machine               G.VM // nil where there is nothing to compute
 	run                   *run
 	operators             []*operator
 	image                 *graph.Node
@@ -70,9 +70,14 @@ func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
 	for _, s := range r.stores {
 		l.store(s.node, s.to)
 	}
-	t := &tape{run: l.run, image: l.image, labels: l.labels, classes: l.classes, rate: l.rate}
-	if l.pixels != nil {
-		t.pixels = l.pixels.value
+	t := &tape{run: l.run, image: l.image, labels: l.labels}
+	for _, read := range []struct {
+		to   **value
+		from *edge
+	}{{&t.pixels, l.pixels}, {&t.classes, l.classes}, {&t.rate, l.rate}} {
+		if read.from != nil {
+			*read.to = read.from.value
+		}
 	}
 	for _, n := range r.outputs {
 		t.results = append(t.results, l.edge(n, device.Plain).value)
@@ -84,7 +89,9 @@ func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
 		return nil, err
 	}
 	t.plan(memory)
-	t.machine = G.NewTapeMachine(l.graph)
+	if len(t.operators) > 0 {
+		t.machine = G.NewTapeMachine(l.graph)
+	}
 	return t, nil
 }
 
@@ -181,22 +188,27 @@ func (t *tape) rows(n int) {
 
 // call runs the tape. After an error the results are undefined.
 func (t *tape) call(ctx context.Context) error {
+	if t.machine == nil {
+		return ctx.Err()
+	}
 	t.run.ctx, t.run.next, t.run.err = ctx, 0, nil
 	start := time.Now()
 	err := t.machine.RunAll()
 	t.machine.Reset()
-	t.run.trace.Run(start)
 	switch {
 	case t.run.err != nil:
 		return t.run.err
 	case err != nil:
 		return fmt.Errorf("the tape machine failed: %w", err)
+	case t.run.next != len(t.operators):
+		return errOrder
 	}
+	t.run.trace.Run(start)
 	return ctx.Err()
 }
 
 func (t *tape) close() error {
-	if t == nil {
+	if t == nil || t.machine == nil {
 		return nil
 	}
 	return t.machine.Close()
