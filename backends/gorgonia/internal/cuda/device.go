@@ -31,7 +31,7 @@ func Open(o Options) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := openLibraries()
+	l, err := openLibraries(newFinder(nil))
 	if err != nil {
 		return nil, err
 	}
