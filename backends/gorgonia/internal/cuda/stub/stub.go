@@ -85,7 +85,7 @@ func load() (*Libraries, error) {
 	if err != nil {
 		return nil, err
 	}
-	handle, err := purego.Dlopen(filepath.Join(directory, products[0].library), purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	handle, err := purego.Dlopen(filepath.Join(directory, products[0].library), purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, err
 	}
