@@ -112,6 +112,16 @@ func TestCompileErrorsHaveTheLog(t *testing.T) {
 	}
 }
 
+func TestArchitecture(t *testing.T) {
+	n, _ := standInNVRTC(t)
+	for _, c := range []struct{ major, minor, want int }{{9, 0, 90}, {8, 0, 80}, {8, 6, 86}, {8, 9, 86}, {8, 7, 86}, {7, 5, 75}, {12, 0, 0}, {7, 0, 0}} {
+		got, err := n.architecture(c.major, c.minor)
+		if got != c.want || (err == nil) != (c.want != 0) {
+			t.Errorf("%d.%d: sm_%d, want sm_%d: %v", c.major, c.minor, got, c.want, err)
+		}
+	}
+}
+
 func TestDamagedMachineCodeIsRefused(t *testing.T) {
 	g, _ := standIn(t)
 	if err := g.load(bytes.Repeat([]byte{0}, 100)); err == nil || !strings.Contains(err.Error(), "CUDA_ERROR_INVALID_IMAGE") {
