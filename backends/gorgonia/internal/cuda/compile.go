@@ -29,12 +29,16 @@ func (c compiler) compile(major, minor int, p precision) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	architecture, err := c.nvrtc.architecture(major, minor)
+	if err != nil {
+		return nil, err
+	}
 	image := 0
 	if p == bf16 {
 		image = 1
 	}
 	options := []string{
-		fmt.Sprintf("--gpu-architecture=sm_%d%d", major, minor), "--std=c++17", "-default-device",
+		fmt.Sprintf("--gpu-architecture=sm_%d", architecture), "--std=c++17", "-default-device",
 		fmt.Sprintf("-DIMAGE_BF16=%d", image),
 	}
 	var cubins [][]byte
