@@ -3,6 +3,7 @@ package cuda
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/goclr/goclr/backends/graph"
 )
@@ -143,8 +144,12 @@ func contrastCases() []plainCase {
 		for _, temperature := range []float64{1, 0.5, 0.07, 0.01} {
 			name := fmt.Sprintf("%s at %g", name, temperature)
 			slack := 1 + 0.1/temperature // a similarity is divided by the temperature, and so is its error
-			add(graph.OpNTXent, name, slack, func(p *plainProblem) *graph.Node { return p.NTXent(z(p), temperature) })
-			add(graph.OpNTXentGrad, name, slack, func(p *plainProblem) *graph.Node { return p.NTXentGrad(z(p), temperature) })
+			ofReference := slack
+			if strings.HasPrefix(name, "beyond") {
+				ofReference *= 100 // the reference takes the logarithm of 1 + 1e-12
+			}
+			add(graph.OpNTXent, name, ofReference, func(p *plainProblem) *graph.Node { return p.NTXent(z(p), temperature) })
+			add(graph.OpNTXentGrad, name, ofReference, func(p *plainProblem) *graph.Node { return p.NTXentGrad(z(p), temperature) })
 			for _, semiHard := range []bool{false, true} {
 				name := fmt.Sprintf("%s, semi-hard %t", name, semiHard)
 				add(graph.OpNTLogistic, name, slack, func(p *plainProblem) *graph.Node { return p.NTLogistic(z(p), temperature, semiHard) })
