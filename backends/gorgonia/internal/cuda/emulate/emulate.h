@@ -74,7 +74,9 @@ static __attribute__((noipa)) void emulated_resume(int t) {
 }
 
 // emulated_launch runs a grid. It returns -1 if the threads of a block do not meet at the same barriers.
+// Every other block, the last thread comes first, so that a result tells where threads race.
 static inline int emulated_launch(void (*body)(const void *), const void *arguments, int x, int y, int threads) {
+	static bool backwards;
 	if (threads != EMULATED_THREADS) return -1;
 	emulated_body = body;
 	emulated_arguments = arguments;
@@ -83,10 +85,12 @@ static inline int emulated_launch(void (*body)(const void *), const void *argume
 	for (int by = 0; by < y; by++)
 		for (int bx = 0; bx < x; bx++) {
 			blockIdx = {bx, by, 0};
+			backwards = !backwards;
 			memset(emulated_done, 0, sizeof emulated_done);
 			for (int left = threads; left > 0;) {
 				int ended = 0;
-				for (int t = 0; t < threads; t++) {
+				for (int i = 0; i < threads; i++) {
+					int t = backwards ? threads - 1 - i : i;
 					emulated_resume(t);
 					ended += emulated_done[t];
 				}
