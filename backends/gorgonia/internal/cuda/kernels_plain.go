@@ -8,15 +8,14 @@ import (
 )
 
 // plain computes on Plain tensors. Sums are taken in an order that shapes alone decide, and rows that do not mix have the same bits
-// in a batch of any size.
+// in a batch of any size, products as far as the multiplier keeps to that.
 type plain struct {
 	launcher
 	multiplier
 }
 
-// plainKernels returns a kernel for each operation of package graph that has no images, and for those that may have, where their
-// tensors are Plain; Moments, Normalize and its gradients of matrices alone. Kernels read nothing on the host: a label that is no
-// class makes NaN.
+// plainKernels returns a kernel for each operation of package graph that computes something of Plain tensors. Moments, Normalize and
+// its gradients take matrices, elementwise operations any shape. Nothing is read on the host, so a label that is no class makes NaN.
 func plainKernels(l launcher, m multiplier) map[graph.Op]device.Kernel {
 	p := plain{l, m}
 	return map[graph.Op]device.Kernel{
