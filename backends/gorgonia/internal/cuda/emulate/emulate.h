@@ -23,29 +23,61 @@ static inline float rsqrtf(float v) { return 1 / sqrtf(v); }
 
 enum { EMULATED_STACK = 64 << 10, EMULATED_THREADS = 256 };
 
-static ucontext_t emulated_main, emulated_context[EMULATED_THREADS];
-static char *emulated_stack;
-static bool emulated_done[EMULATED_THREADS];
+// Where a context goes on, of __builtin_setjmp: swapcontext would ask the system for the mask of signals, each time. What jumps is
+// noipa, since the compiler would conclude that nothing has happened in between.
+typedef void *emulated_place[5];
+
+static emulated_place emulated_main, emulated_at[EMULATED_THREADS];
+static bool emulated_begun[EMULATED_THREADS], emulated_done[EMULATED_THREADS];
 static void (*emulated_body)(const void *);
 static const void *emulated_arguments;
 
+static __attribute__((noipa)) void emulated_jump(emulated_place to) { __builtin_longjmp(to, 1); }
+
+static __attribute__((noipa)) void emulated_give_way(int self) {
+	if (!__builtin_setjmp(emulated_at[self])) emulated_jump(emulated_main);
+}
+
 static inline void __syncthreads() {
 	int self = threadIdx.x;
-	swapcontext(&emulated_context[self], &emulated_main);
+	emulated_give_way(self);
 	threadIdx.x = self;
 }
 
+// emulated_thread runs a body each time it is resumed.
 static void emulated_thread() {
-	int self = threadIdx.x;
-	emulated_body(emulated_arguments);
-	emulated_done[self] = true;
-	swapcontext(&emulated_context[self], &emulated_main);
+	for (int self = threadIdx.x;; threadIdx.x = self) {
+		emulated_body(emulated_arguments);
+		emulated_done[self] = true;
+		emulated_give_way(self);
+	}
+}
+
+static __attribute__((noipa)) void emulated_begin(int t) {
+	static char *stacks = (char *)malloc((size_t)EMULATED_STACK * EMULATED_THREADS);
+	ucontext_t context;
+	getcontext(&context);
+	context.uc_stack.ss_sp = stacks + (size_t)t * EMULATED_STACK;
+	context.uc_stack.ss_size = EMULATED_STACK;
+	context.uc_link = 0;
+	makecontext(&context, emulated_thread, 0);
+	emulated_begun[t] = true;
+	setcontext(&context);
+}
+
+// emulated_resume runs a thread until it gives way.
+static __attribute__((noipa)) void emulated_resume(int t) {
+	threadIdx = {t, 0, 0};
+	if (__builtin_setjmp(emulated_main)) return;
+	if (!emulated_begun[t]) emulated_begin(t);
+	emulated_jump(emulated_at[t]);
 }
 
 // emulated_launch runs a grid. It returns -1 if the threads of a block do not meet at the same barriers.
+// Every other block, the last thread comes first, so that a result tells where threads race.
 static inline int emulated_launch(void (*body)(const void *), const void *arguments, int x, int y, int threads) {
+	static bool backwards;
 	if (threads != EMULATED_THREADS) return -1;
-	if (!emulated_stack) emulated_stack = (char *)malloc((size_t)EMULATED_STACK * EMULATED_THREADS);
 	emulated_body = body;
 	emulated_arguments = arguments;
 	gridDim = {x, y, 1};
@@ -53,22 +85,19 @@ static inline int emulated_launch(void (*body)(const void *), const void *argume
 	for (int by = 0; by < y; by++)
 		for (int bx = 0; bx < x; bx++) {
 			blockIdx = {bx, by, 0};
-			for (int t = 0; t < threads; t++) {
-				emulated_done[t] = false;
-				getcontext(&emulated_context[t]);
-				emulated_context[t].uc_stack.ss_sp = emulated_stack + (size_t)t * EMULATED_STACK;
-				emulated_context[t].uc_stack.ss_size = EMULATED_STACK;
-				emulated_context[t].uc_link = 0;
-				makecontext(&emulated_context[t], emulated_thread, 0);
-			}
+			backwards = !backwards;
+			memset(emulated_done, 0, sizeof emulated_done);
 			for (int left = threads; left > 0;) {
 				int ended = 0;
-				for (int t = 0; t < threads; t++) {
-					threadIdx = {t, 0, 0};
-					swapcontext(&emulated_main, &emulated_context[t]);
+				for (int i = 0; i < threads; i++) {
+					int t = backwards ? threads - 1 - i : i;
+					emulated_resume(t);
 					ended += emulated_done[t];
 				}
-				if (ended != 0 && ended != threads) return -1;
+				if (ended != 0 && ended != threads) {
+					memset(emulated_begun, 0, sizeof emulated_begun);
+					return -1;
+				}
 				left -= ended;
 			}
 		}
