@@ -110,6 +110,7 @@ func TestOnlyOnRequest(t *testing.T) {
 	list := exec.CommandContext(t.Context(), command, "list", "-deps",
 		"./pipeline", "./stages", "./datasets", "./simclr", "./backends", "./backends/onnx")
 	list.Dir = filepath.Join("..", "..")
+	list.Env = append(os.Environ(), "CGO_ENABLED=1") // backend onnx has no other form
 	list.Stderr = os.Stderr
 	packages, err := list.Output()
 	if err != nil {
