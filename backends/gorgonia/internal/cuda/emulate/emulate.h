@@ -3,7 +3,9 @@
 #ifndef EMULATE_H
 #define EMULATE_H
 
+#undef _FORTIFY_SOURCE // it takes a jump to another stack for a mistake
 #include <math.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,29 +25,88 @@ static inline float rsqrtf(float v) { return 1 / sqrtf(v); }
 
 enum { EMULATED_STACK = 64 << 10, EMULATED_THREADS = 256 };
 
-static ucontext_t emulated_main, emulated_context[EMULATED_THREADS];
-static char *emulated_stack;
-static bool emulated_done[EMULATED_THREADS];
+// The contexts live as long as the library: each runs its thread of one block after another.
+struct emulated_thread_context { jmp_buf at; bool begun, done; char *stack; };
+struct emulated_contexts {
+	emulated_thread_context of[EMULATED_THREADS];
+	~emulated_contexts() {
+		for (auto &c : of) free(c.stack);
+	}
+};
+static emulated_contexts emulated;
+static jmp_buf emulated_main;
+static ucontext_t emulated_begin, emulated_back;
 static void (*emulated_body)(const void *);
 static const void *emulated_arguments;
+static bool emulated_alone, emulated_stray; // threads run without contexts of their own; one of them came to a barrier all the same
 
-static inline void __syncthreads() {
+static void __syncthreads() {
 	int self = threadIdx.x;
-	swapcontext(&emulated_context[self], &emulated_main);
+	if (emulated_alone) {
+		emulated_stray = true;
+		return;
+	}
+	if (!_setjmp(emulated.of[self].at)) _longjmp(emulated_main, 1);
 	threadIdx.x = self;
 }
 
 static void emulated_thread() {
 	int self = threadIdx.x;
-	emulated_body(emulated_arguments);
-	emulated_done[self] = true;
-	swapcontext(&emulated_context[self], &emulated_main);
+	for (;;) {
+		emulated_body(emulated_arguments);
+		emulated.of[self].done = true;
+		if (!_setjmp(emulated.of[self].at)) _longjmp(emulated_main, 1);
+	}
+}
+
+// emulated_resume runs a thread up to its next barrier or its end. Only its very first start asks the system for something.
+static void __attribute__((noinline)) emulated_resume(int t) {
+	threadIdx = {t, 0, 0};
+	emulated_thread_context &c = emulated.of[t];
+	if (_setjmp(emulated_main)) return;
+	if (c.begun) _longjmp(c.at, 1);
+	c.begun = true;
+	c.stack = (char *)malloc(EMULATED_STACK);
+	getcontext(&emulated_begin);
+	emulated_begin.uc_stack.ss_sp = c.stack;
+	emulated_begin.uc_stack.ss_size = EMULATED_STACK;
+	emulated_begin.uc_link = 0;
+	makecontext(&emulated_begin, emulated_thread, 0);
+	swapcontext(&emulated_back, &emulated_begin);
+}
+
+// emulated_block runs a block. Where its first thread meets no barrier the others need no context. It returns false if the threads do
+// not meet at the same barriers.
+static bool emulated_block() {
+	for (auto &c : emulated.of) c.done = false;
+	emulated_resume(0);
+	if (emulated.of[0].done) {
+		emulated_alone = true;
+		emulated_stray = false;
+		for (int t = 1; t < EMULATED_THREADS; t++) {
+			threadIdx = {t, 0, 0};
+			emulated_body(emulated_arguments);
+		}
+		emulated_alone = false;
+		return !emulated_stray;
+	}
+	int ended = 0;
+	for (int t = 1; t < EMULATED_THREADS; t++) {
+		emulated_resume(t);
+		ended += emulated.of[t].done;
+	}
+	while (ended == 0) {
+		for (int t = 0; t < EMULATED_THREADS; t++) {
+			emulated_resume(t);
+			ended += emulated.of[t].done;
+		}
+	}
+	return ended == EMULATED_THREADS;
 }
 
 // emulated_launch runs a grid. It returns -1 if the threads of a block do not meet at the same barriers.
 static inline int emulated_launch(void (*body)(const void *), const void *arguments, int x, int y, int threads) {
 	if (threads != EMULATED_THREADS) return -1;
-	if (!emulated_stack) emulated_stack = (char *)malloc((size_t)EMULATED_STACK * EMULATED_THREADS);
 	emulated_body = body;
 	emulated_arguments = arguments;
 	gridDim = {x, y, 1};
@@ -53,24 +114,12 @@ static inline int emulated_launch(void (*body)(const void *), const void *argume
 	for (int by = 0; by < y; by++)
 		for (int bx = 0; bx < x; bx++) {
 			blockIdx = {bx, by, 0};
-			for (int t = 0; t < threads; t++) {
-				emulated_done[t] = false;
-				getcontext(&emulated_context[t]);
-				emulated_context[t].uc_stack.ss_sp = emulated_stack + (size_t)t * EMULATED_STACK;
-				emulated_context[t].uc_stack.ss_size = EMULATED_STACK;
-				emulated_context[t].uc_link = 0;
-				makecontext(&emulated_context[t], emulated_thread, 0);
+			if (emulated_block()) continue;
+			for (auto &c : emulated.of) { // some stand at a barrier for good
+				free(c.stack);
+				c = {};
 			}
-			for (int left = threads; left > 0;) {
-				int ended = 0;
-				for (int t = 0; t < threads; t++) {
-					threadIdx = {t, 0, 0};
-					swapcontext(&emulated_main, &emulated_context[t]);
-					ended += emulated_done[t];
-				}
-				if (ended != 0 && ended != threads) return -1;
-				left -= ended;
-			}
+			return -1;
 		}
 	return 0;
 }
