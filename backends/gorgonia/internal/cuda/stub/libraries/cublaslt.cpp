@@ -121,7 +121,7 @@ int cublasLtMatmul(char *, description *d, const float *alpha, const float *ap, 
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(out, bytes(l))) return EXECUTION_FAILED;
 	if (int status = (int)stub_setting("cublaslt_status", SUCCESS)) return status;
 	Visit visit;
-	memset(space, 0xff, size);
+	memset(space, 0xff, wanted);
 	uint64_t k = d->transA ? a->rows : a->cols;
 	std::vector<double> sums(l->rows);
 	for (uint64_t j = 0; j < l->cols; j++) {

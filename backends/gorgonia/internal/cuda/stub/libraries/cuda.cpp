@@ -36,7 +36,7 @@ enum {
 	LAUNCH_FAILED = 719,
 };
 
-const size_t reserved = 64ull << 30, alignment = 256;
+const size_t reserved = 64ull << 30, alignment = 256, large = 256 << 10; // bytes
 
 std::recursive_mutex mutex;
 std::map<std::string, std::string> settings;
@@ -65,6 +65,18 @@ int reserve() {
 	if (p == MAP_FAILED) return OUT_OF_MEMORY;
 	arena = (char *)p;
 	return SUCCESS;
+}
+
+// fill sets bytes. Whole pages of zeros it gives back to the system, as changing the protection of pages takes time for each that is there.
+void fill(char *to, unsigned char value, size_t bytes) {
+	if (value == 0 && bytes >= large) {
+		char *first = (char *)(((uintptr_t)to + 4095) & ~4095ull), *end = (char *)((uintptr_t)(to + bytes) & ~4095ull);
+		madvise(first, end - first, MADV_DONTNEED);
+		memset(to, 0, first - to);
+		memset(end, 0, to + bytes - end);
+		return;
+	}
+	memset(to, value, bytes);
 }
 
 // ready says whether a call may be made on this thread, or fails by itself.
@@ -270,7 +282,7 @@ int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
 	if (at + bytes > used) used = at + bytes;
 	stub_enter();
 	protect(PROT_READ | PROT_WRITE);
-	memset(arena + at, 0xff, bytes);
+	memset(arena + at, 0xff, bytes < large ? bytes : large);
 	stub_leave();
 	*address = (uintptr_t)(arena + at);
 	return SUCCESS;
@@ -314,7 +326,7 @@ static int queue(uintptr_t device, size_t bytes, std::function<void()> f) {
 }
 
 int cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void *) {
-	return queue(to, bytes, [=] { memset((void *)to, value, bytes); });
+	return queue(to, bytes, [=] { fill((char *)to, value, bytes); });
 }
 
 int cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *) {

@@ -69,7 +69,7 @@ int nvrtcCompileProgram(program *p, int count, const char *const *options) {
 	if (!mkdtemp(directory)) return COMPILATION;
 	std::string at = std::string(directory) + "/";
 	for (auto &f : p->files) std::ofstream(at + f.first, std::ios::binary) << f.second;
-	std::string command = std::string("g++ -x c++ -std=c++17 -O2 -shared -fPIC -w -DEMULATED -I") + stub_text("emulate") + " -I" + directory;
+	std::string command = std::string("g++ -x c++ -std=c++17 -O2 -fno-gnu-unique -shared -fPIC -w -DEMULATED -I") + stub_text("emulate") + " -I" + directory;
 	bool known = false;
 	for (int i = 0; i < count; i++) {
 		std::string o = options[i];
