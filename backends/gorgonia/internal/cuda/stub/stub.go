@@ -62,7 +62,7 @@ func Open(t testing.TB) *Libraries {
 }
 
 // Set gives a name a value that the libraries read, as documented by stub_setting's callers: devices, driver, major, minor, memory
-// (bytes), fail_allocation (its number, from 1), fail_launch (likewise), pinned (bytes at once), and others.
+// (bytes), fail_allocation (its number, from 1 after Set), fail_launch (likewise: the GPU is lost), refuse_launch (likewise: it is not), pinned (bytes at once), and others.
 func (l *Libraries) Set(name string, value any) { l.set(name, fmt.Sprint(value)) }
 
 // Log returns the calls since Open, one a line.
