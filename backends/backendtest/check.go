@@ -103,6 +103,27 @@ func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	}
 }
 
+// nearInNorm checks that the norm of the error of got is within tolerance times that of want (or times 1, where want is all zero).
+func nearInNorm(t *testing.T, what string, got, want []float32, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s has %d elements, want %d", what, len(got), len(want))
+		return
+	}
+	var off, whole float64
+	for i, v := range want {
+		d := float64(got[i]) - float64(v)
+		off += d * d
+		whole += float64(v) * float64(v)
+	}
+	if whole == 0 {
+		whole = 1
+	}
+	if relative := math.Sqrt(off / whole); !(relative <= tolerance) {
+		t.Errorf("%s is off by %.1e in norm, allowed are %.1e", what, relative, tolerance)
+	}
+}
+
 // nearWeights checks all tensors as near does.
 func nearWeights(t *testing.T, got, want backends.Weights, tolerance float64) {
 	t.Helper()

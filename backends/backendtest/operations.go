@@ -65,6 +65,16 @@ func (b *builder) hold(n *graph.Node, draw func() float64) *graph.Node {
 	return n
 }
 
+// round makes the values of all operands numbers of bfloat16, to nearest even.
+func (b *builder) round() {
+	for _, w := range b.weights {
+		for i, v := range w.Data {
+			u := math.Float32bits(v)
+			w.Data[i] = math.Float32frombits((u + 0x7fff + u>>16&1) &^ 0xffff)
+		}
+	}
+}
+
 // unit is an operand [rows, features] of unit vectors.
 func (b *builder) unit(rows, features int) *graph.Node {
 	n := b.operand(rows, features)
@@ -105,6 +115,11 @@ func testOperations(t *testing.T, s *suite) {
 		t.Run(strings.TrimSuffix(fmt.Sprintf("%s/%s", o.op, o.name), "/"), func(t *testing.T) {
 			b := newBuilder(uint64(i))
 			results := o.build(b)
+			compare := near
+			if s.bfloat16 {
+				b.round()
+				compare = nearInNorm
+			}
 			st := b.step(results...)
 			batch := pairs(uint64(i), 2, 2, 3).labelled(stepLabels...)
 			got, want := program(t, s.backend, st, b.weights), oracle(t, st, b.weights)
@@ -113,7 +128,7 @@ func testOperations(t *testing.T, s *suite) {
 			gotWeights, wantWeights := save(t, got), save(t, want)
 			for i, n := range results {
 				name := fmt.Sprintf("result%d", i)
-				near(t, n.String(), find(t, gotWeights, name).Data, find(t, wantWeights, name).Data, b.slack*s.tolerance)
+				compare(t, n.String(), find(t, gotWeights, name).Data, find(t, wantWeights, name).Data, b.slack*s.tolerance)
 			}
 		})
 	}

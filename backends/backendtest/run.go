@@ -12,6 +12,10 @@ type Options struct {
 	// result. Where float32 itself loses more, a test allows a stated multiple. The default is 1e-5, which suits float32
 	// arithmetic.
 	Tolerance float64
+	// BFloat16 says that the backend computes with images of bfloat16. The operands of group Operations then are numbers of
+	// bfloat16, and its Tolerance is for the norm of a result's error, relative to the norm of that result. Tests that compare
+	// gradients of the whole network are skipped: errors grow with each layer.
+	BFloat16 bool
 }
 
 // Run runs the suite. It calls open for each group of tests, and closes what open returns; open may call t.Skip where
@@ -52,7 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) backends.Backend, o Options) {
 					t.Errorf("Close of the backend: %v", err)
 				}
 			})
-			group.run(t, &suite{backend: b, tolerance: o.Tolerance})
+			group.run(t, &suite{backend: b, tolerance: o.Tolerance, bfloat16: o.BFloat16})
 		})
 	}
 }
@@ -61,4 +65,13 @@ func Run(t *testing.T, open func(t *testing.T) backends.Backend, o Options) {
 type suite struct {
 	backend   backends.Backend
 	tolerance float64
+	bfloat16  bool
+}
+
+// skipBFloat16 skips a test that compares gradients of the whole network.
+func (s *suite) skipBFloat16(t *testing.T) {
+	t.Helper()
+	if s.bfloat16 {
+		t.Skip("bfloat16: the errors of gradients grow with each layer")
+	}
 }

@@ -205,7 +205,7 @@ func (p *program) applySums(lr float32) error {
 	if err != nil {
 		return err
 	}
-	if err := p.memory.grow(s.update.bytes); err != nil {
+	if err := p.room(s.update); err != nil {
 		return err
 	}
 	if err := p.setRate(s.update, lr); err != nil {

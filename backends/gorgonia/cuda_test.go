@@ -3,6 +3,8 @@
 package gorgonia
 
 import (
+	"path"
+	"slices"
 	"testing"
 
 	"github.com/goclr/goclr/backends"
@@ -36,13 +38,21 @@ func onStandIn(t *testing.T, precision string) backends.Backend {
 
 // TestCUDAWithoutGPU runs the suite through the code that a GPU takes, on libraries that stand for CUDA's: they compute on the host, in
 // memory that faults on any access but their own.
-func TestCUDAWithoutGPU(t *testing.T) {
+func TestCUDAWithoutGPU(t *testing.T) { runOnStandIn(t, "fp32", 1e-5) }
+
+// longGroups of the suite are skipped by go test -short.
+var longGroups = []string{"Overfit", "LabelledTraining", "Chunks"}
+
+func runOnStandIn(t *testing.T, precision string, tolerance float64) {
 	standIn(t)
 	backendtest.Run(t, func(t *testing.T) backends.Backend {
-		b, err := backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0"})
+		if testing.Short() && slices.Contains(longGroups, path.Base(t.Name())) {
+			t.Skip("takes seconds")
+		}
+		b, err := backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0", Precision: precision})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return b
-	}, backendtest.Options{})
+	}, backendtest.Options{Tolerance: tolerance, BFloat16: precision == "bf16"})
 }

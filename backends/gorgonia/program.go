@@ -42,7 +42,7 @@ func compile(ctx context.Context, d device.Device, name, profile string, s *grap
 		changing = append(changing, u.Target)
 	}
 	if p.state, err = newState(d, s.Tensors(), changing); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the tensors of the step: %w", err)
 	}
 	training := recipe{step: s, given: p.state.current}
 	if s.Loss != nil {
@@ -86,7 +86,15 @@ func (p *program) newTape(r recipe) (*tape, error) {
 		return nil, err
 	}
 	t.run.device = p.name
-	return t, p.memory.grow(t.bytes)
+	return t, p.room(t)
+}
+
+// room makes the memory large enough for a tape.
+func (p *program) room(t *tape) error {
+	if err := p.memory.grow(t.bytes); err != nil {
+		return adviseBatch(t.image, err)
+	}
+	return nil
 }
 
 var errClosed = errors.New("the program is closed")
@@ -134,7 +142,7 @@ func (p *program) feed(t *tape, batch arrow.Record, m backends.Mode, lr float32)
 	if err != nil {
 		return 0, err
 	}
-	if err := p.memory.grow(t.bytes); err != nil { // it may be gone, after there was none for another tape
+	if err := p.room(t); err != nil { // it may be gone, after there was none for another tape
 		return 0, err
 	}
 	t.rows(rows)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -61,7 +62,25 @@ func (e *driverError) Error() string {
 	if e.name == "" {
 		return fmt.Sprintf("%s: error %d of CUDA", e.function, e.code)
 	}
-	return fmt.Sprintf("%s: %s (%s)", e.function, e.name, e.meaning)
+	text := fmt.Sprintf("%s: %s (%s)", e.function, e.name, e.meaning)
+	if e.lost() {
+		text += ": the GPU is lost to this process: start it again, from its last checkpoint"
+	}
+	return text
+}
+
+// lost says that all calls fail from now on, until the process ends.
+func (e *driverError) lost() bool {
+	return slices.Contains([]int32{
+		driverECC, driverNVLink, driverAddress, driverTimeout, driverStack, driverInstruction, driverMisaligned, driverAddressSpace,
+		driverPC, driverLaunchFailed,
+	}, e.code)
+}
+
+// isLost says whether an error is one after which the GPU is lost to the process.
+func isLost(err error) bool {
+	var e *driverError
+	return errors.As(err, &e) && e.lost()
 }
 
 // Is tells errOutOfMemory from other errors.

@@ -7,6 +7,16 @@ const (
 	driverNoDevice     = 100 // CUDA_ERROR_NO_DEVICE
 	driverNotFound     = 500 // CUDA_ERROR_NOT_FOUND
 	driverNotReady     = 600 // CUDA_ERROR_NOT_READY
+	driverECC          = 214 // CUDA_ERROR_ECC_UNCORRECTABLE
+	driverNVLink       = 220 // CUDA_ERROR_NVLINK_UNCORRECTABLE
+	driverAddress      = 700 // CUDA_ERROR_ILLEGAL_ADDRESS
+	driverTimeout      = 702 // CUDA_ERROR_LAUNCH_TIMEOUT
+	driverStack        = 714 // CUDA_ERROR_HARDWARE_STACK_ERROR
+	driverInstruction  = 715 // CUDA_ERROR_ILLEGAL_INSTRUCTION
+	driverMisaligned   = 716 // CUDA_ERROR_MISALIGNED_ADDRESS
+	driverAddressSpace = 717 // CUDA_ERROR_INVALID_ADDRESS_SPACE
+	driverPC           = 718 // CUDA_ERROR_INVALID_PC
+	driverLaunchFailed = 719 // CUDA_ERROR_LAUNCH_FAILED
 	capabilityMajor    = 75  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 	capabilityMinor    = 76  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
 	streamNonBlocking  = 1   // CU_STREAM_NON_BLOCKING

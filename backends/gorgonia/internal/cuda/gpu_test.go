@@ -195,7 +195,7 @@ func TestAllocateOutOfMemory(t *testing.T) {
 	if !errors.Is(err, errOutOfMemory) {
 		t.Fatalf("not an error of memory: %v", err)
 	}
-	for _, part := range []string{"50 MiB", "30 of its 100 MiB", "smaller batch", "NVIDIA Stub", "CUDA_ERROR_OUT_OF_MEMORY"} {
+	for _, part := range []string{"50 MiB", "30 MiB free", "of 100 MiB", "smaller batch", "NVIDIA Stub", "CUDA_ERROR_OUT_OF_MEMORY"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error does not say %q: %v", part, err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"unsafe"
+
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 )
 
 // memory is a stretch of a GPU's memory.
@@ -13,7 +15,7 @@ type memory struct {
 	address uintptr
 }
 
-// allocate returns zeroed memory, aligned to 256 bytes.
+// allocate returns zeroed memory, aligned to 256 bytes. Where there is not enough the error is a *device.MemoryError.
 func (g *gpu) allocate(bytes int) (*memory, error) {
 	m := &memory{gpu: g}
 	size := max(1, bytes)
@@ -31,8 +33,7 @@ func (g *gpu) allocate(bytes int) (*memory, error) {
 	}
 	if errors.Is(err, errOutOfMemory) {
 		free, total, _ := g.space()
-		return nil, fmt.Errorf("no %d MiB of memory on the %s (%d of its %d MiB are free): use a smaller batch, or see nvidia-smi for what else takes memory: %w",
-			(bytes+1<<20-1)>>20, g.name, free>>20, total>>20, err)
+		return nil, &device.MemoryError{Asked: bytes, Free: int(free), Err: fmt.Errorf("%s of %d MiB, see nvidia-smi: %w", g.name, total>>20, err)}
 	}
 	return nil, fmt.Errorf("allocating %d MiB of the GPU's memory: %w", bytes>>20, err)
 }

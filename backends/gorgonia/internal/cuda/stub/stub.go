@@ -73,7 +73,8 @@ func (l *Libraries) Use(t testing.TB) {
 //	devices, major, minor           how many GPUs there are, and their compute capability
 //	driver                          the version of CUDA that the driver is for
 //	memory, pinned                  bytes of the GPU's memory, and of the host's that can be pinned at once
-//	fail_allocation, fail_launch    which allocation or start of a kernel fails, counted from 1
+//	fail_allocation                 which allocation fails, counted from 1 after Set
+//	fail_launch, refuse_launch      likewise of kernels: the GPU is lost, or it is not
 //	failure, cuInit                 the error of such a kernel, and of cuInit
 //	nvrtc_minor                     the minor version of NVRTC
 //	cudnn_cudart                    the version of CUDA that cuDNN is for

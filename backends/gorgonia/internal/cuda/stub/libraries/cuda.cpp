@@ -33,6 +33,7 @@ enum {
 	NOT_FOUND = 500,
 	NOT_READY = 600,
 	ILLEGAL_ADDRESS = 700,
+	LAUNCH_OUT_OF_RESOURCES = 701,
 	LAUNCH_FAILED = 719,
 };
 
@@ -92,6 +93,8 @@ extern "C" {
 void stub_set(const char *name, const char *value) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	settings[name] = value;
+	if (strstr(name, "_launch")) launches = 0;
+	if (strstr(name, "_allocation")) allocations = 0;
 }
 
 // stub_reset forgets the settings, the record and all failures, but not the memory.
@@ -201,6 +204,7 @@ static const struct { int code; const char *name, *meaning; } errors[] = {
 	{NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
 	{NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
 	{ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+	{LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
 	{LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
 };
 
@@ -437,7 +441,9 @@ int cuLaunchKernel(function *f, unsigned x, unsigned y, unsigned z, unsigned bx,
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	if (failure) return failure;
 	stub_record("launch %s %u %u", f->name.c_str(), x, y);
-	if (++launches == stub_setting("fail_launch", -1)) {
+	launches++;
+	if (launches == stub_setting("refuse_launch", -1)) return LAUNCH_OUT_OF_RESOURCES;
+	if (launches == stub_setting("fail_launch", -1)) {
 		failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
 		return SUCCESS;
 	}

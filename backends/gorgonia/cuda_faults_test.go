@@ -1,0 +1,298 @@
+//go:build linux
+
+package gorgonia
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/gorgonia/internal/cuda/stub"
+	"github.com/goclr/goclr/backends/graph"
+)
+
+// wideStep only evaluates, and needs much memory for so many views.
+func wideStep(views int) *graph.Step {
+	g := &graph.Graph{}
+	x := g.Image("views", views, 64, 64, [3]float64{}, [3]float64{1, 1, 1})
+	return &graph.Step{Graph: g, Features: g.AvgPool(g.Conv(x, g.Param("filters", 16, 3, 3, 3), 1, 1))}
+}
+
+// TestCUDANoMemoryForTheBatch wants the error to name a batch, and that batch to compile.
+func TestCUDANoMemoryForTheBatch(t *testing.T) {
+	l := standIn(t)
+	b := onStandIn(t, "fp32")
+	for _, room := range []int{5, 20, 50} { // MiB
+		l.Set("memory", l.Allocated()+room<<20)
+		_, err := b.Compile(t.Context(), wideStep(256))
+		wantError(t, err, "compile", "MiB of memory are needed", "MiB free", "end what else uses the device")
+		found := regexp.MustCompile(`the batch has 256 views, about (\d+) would fit`).FindStringSubmatch(fmt.Sprint(err))
+		if found == nil {
+			t.Fatalf("the error names no batch: %v", err)
+		}
+		fit, _ := strconv.Atoi(found[1])
+		p, err := b.Compile(t.Context(), wideStep(fit))
+		if err != nil {
+			t.Fatalf("the batch that fits does not: %v", err)
+		}
+		closeTest(t, p)
+	}
+}
+
+func TestRoundDown(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 1: 1, 3: 3, 5: 4, 7: 6, 100: 96, 255: 192, 256: 256} {
+		if got := roundDown(n); got != want {
+			t.Errorf("%d becomes %d, want %d", n, got, want)
+		}
+	}
+}
+
+// train opens the backend and takes a step, twice in two ways; everything is closed when it returns.
+func train(t *testing.T, s *graph.Step) (err error) {
+	b, err := backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0", Threads: 1})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	p, err := b.Compile(t.Context(), s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	if err := p.Load(weightsOf(s, 1)); err != nil {
+		return err
+	}
+	if _, err := p.Step(t.Context(), smallBatch(t, 1), smallRate); err != nil {
+		return err
+	}
+	if err := p.Backward(t.Context(), smallBatch(t, 1), make([]float32, s.Project.Size())); err != nil {
+		return err
+	}
+	return p.Update(smallRate)
+}
+
+// TestCUDARefusedAllocations refuses each allocation in turn, from that of Open to that of Backward.
+func TestCUDARefusedAllocations(t *testing.T) {
+	l := standIn(t)
+	refused := 0
+	for k := 1; k < 20; k++ {
+		l.Set("fail_allocation", k)
+		err := train(t, smallStep())
+		if held, bytes := l.Held(), l.Allocated(); held != 0 || bytes != 0 {
+			t.Fatalf("allocation %d refused: %d things and %d bytes were not given back", k, held, bytes)
+		}
+		if err != nil { // that of a workspace may succeed later
+			refused++
+			wantError(t, err, "MiB of memory are needed", "use a smaller batch")
+		}
+	}
+	if refused < 4 {
+		t.Errorf("only %d allocations", refused)
+	}
+	l.Set("fail_allocation", -1)
+	if err := train(t, smallStep()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCUDARefusedLaunches has the driver refuse kernels of a step, each in turn, as it does those that ask for too much: nothing has
+// changed, and the next step works.
+func TestCUDARefusedLaunches(t *testing.T) {
+	l := standIn(t)
+	p := compileTest(t, onStandIn(t, "fp32"), smallStep())
+	before := saveTest(t, p)
+	want := stepTest(t, p, smallBatch(t, 1))
+	after := saveTest(t, p)
+	for k := 1; ; k += 5 {
+		if err := p.Load(before); err != nil {
+			t.Fatal(err)
+		}
+		l.Set("refuse_launch", k)
+		_, err := p.Step(t.Context(), smallBatch(t, 1), smallRate)
+		l.Set("refuse_launch", -1)
+		if err == nil {
+			if k < 100 {
+				t.Errorf("a step has less than %d kernels", k)
+			}
+			break
+		}
+		wantError(t, err, "step", "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "#", "kernel ")
+		wantSame(t, fmt.Sprintf("tensors after kernel %d was refused", k), saveTest(t, p), before)
+		if got := stepTest(t, p, smallBatch(t, 1)); got != want {
+			t.Errorf("after kernel %d was refused the step says %v, want %v", k, got, want)
+		}
+		wantSame(t, fmt.Sprintf("tensors of the step after kernel %d was refused", k), saveTest(t, p), after)
+	}
+	for _, library := range []string{"cudnn_status", "cublaslt_status"} {
+		if err := p.Load(before); err != nil {
+			t.Fatal(err)
+		}
+		l.Set(library, 5000)
+		_, err := p.Step(t.Context(), smallBatch(t, 1), smallRate)
+		l.Set(library, 0)
+		wantError(t, err, "step", "_STATUS")
+		wantSame(t, "tensors after "+library, saveTest(t, p), before)
+		if got := stepTest(t, p, smallBatch(t, 1)); got != want {
+			t.Errorf("after %s the step says %v, want %v", library, got, want)
+		}
+	}
+}
+
+// TestCUDALostGPU lets kernels of a step fail as they do at a wrong address: the GPU computes nothing more, errors say what to do, and
+// closing works.
+func TestCUDALostGPU(t *testing.T) {
+	l := standIn(t)
+	for k := 1; ; k += 37 {
+		l = stub.Open(t) // a new process has the GPU again
+		lost := loseAt(t, l, k)
+		if held, bytes := l.Held(), l.Allocated(); held != 0 || bytes != 0 {
+			t.Fatalf("GPU lost at kernel %d: %d things and %d bytes were not given back", k, held, bytes)
+		}
+		if !lost {
+			return
+		}
+	}
+}
+
+func loseAt(t *testing.T, l *stub.Libraries, k int) (lost bool) {
+	b, err := backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0", Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.Compile(t.Context(), smallStep())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Set("fail_launch", k)
+	_, err = p.Step(t.Context(), smallBatch(t, 1), smallRate)
+	if lost = err != nil; lost {
+		const advice = "the GPU is lost to this process: start it again, from its last checkpoint"
+		wantError(t, err, "step", "CUDA_ERROR_ILLEGAL_ADDRESS", advice)
+		_, err = p.Step(t.Context(), smallBatch(t, 1), smallRate)
+		wantError(t, err, "step", advice)
+		_, err = p.Save()
+		wantError(t, err, advice)
+	}
+	if err := errors.Join(p.Close(), b.Close()); (err != nil) != lost {
+		t.Errorf("closing, with the GPU lost %v, says %v", lost, err)
+	}
+	return lost
+}
+
+// TestCUDAShared lets another process take all memory between Compile and the first Backward.
+func TestCUDAShared(t *testing.T) {
+	s := smallStep()
+	l := standIn(t)
+	p := compileTest(t, onStandIn(t, "fp32"), s)
+	before := saveTest(t, p)
+	want := stepTest(t, p, smallBatch(t, 1))
+	if err := p.Load(before); err != nil {
+		t.Fatal(err)
+	}
+	l.Set("memory", l.Allocated()+1000)
+	dz := make([]float32, s.Project.Size())
+	dz[0] = 1
+	wantError(t, p.Backward(t.Context(), smallBatch(t, 1), dz), "backward", "use a smaller batch", "end what else uses the device")
+	wantSame(t, "tensors after a Backward that had no memory", saveTest(t, p), before)
+	if got := stepTest(t, p, smallBatch(t, 1)); got != want {
+		t.Errorf("after a Backward that had no memory the step says %v, want %v", got, want)
+	}
+	l.Set("memory", 1<<30)
+	if err := p.Backward(t.Context(), smallBatch(t, 1), dz); err != nil {
+		t.Errorf("with memory again: %v", err)
+	}
+}
+
+// A contextUntil is cancelled when it has been asked so many times.
+type contextUntil struct {
+	context.Context
+	asked int
+}
+
+func (c *contextUntil) Err() error {
+	if c.asked--; c.asked < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestCUDACancelled cancels steps in their middle.
+func TestCUDACancelled(t *testing.T) {
+	standIn(t)
+	p := compileTest(t, onStandIn(t, "fp32"), smallStep())
+	before := saveTest(t, p)
+	want := stepTest(t, p, smallBatch(t, 1))
+	for k := 0; ; k += 17 {
+		if err := p.Load(before); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.Step(&contextUntil{t.Context(), k}, smallBatch(t, 1), smallRate)
+		if err == nil {
+			if k < 50 {
+				t.Errorf("a step asks for the context less than %d times", k)
+			}
+			return
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the error is %v", err)
+		}
+		wantSame(t, "tensors after a cancelled step", saveTest(t, p), before)
+		if got := stepTest(t, p, smallBatch(t, 1)); got != want {
+			t.Errorf("after a cancelled step the next says %v, want %v", got, want)
+		}
+	}
+}
+
+// TestCUDATwoPrograms trains two programs of one backend at once, each to the bit as alone.
+func TestCUDATwoPrograms(t *testing.T) {
+	standIn(t)
+	b := onStandIn(t, "fp32")
+	const steps = 4
+	run := func(p backends.Program, seed uint64) (metrics []backends.Metrics, err error) {
+		for k := range uint64(steps) {
+			m, err := p.Step(t.Context(), smallBatch(t, seed+k), smallRate)
+			if err != nil {
+				return nil, err
+			}
+			metrics = append(metrics, m)
+		}
+		return metrics, nil
+	}
+	var want, got [2][]backends.Metrics
+	var saved [2]backends.Weights
+	for i := range want {
+		p := compileTest(t, b, smallStep())
+		var err error
+		if want[i], err = run(p, uint64(10*i)); err != nil {
+			t.Fatal(err)
+		}
+		saved[i] = saveTest(t, p)
+	}
+	programs := [2]backends.Program{compileTest(t, b, smallStep()), compileTest(t, b, smallStep())}
+	var group sync.WaitGroup
+	var errs [2]error
+	for i, p := range programs {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			got[i], errs[i] = run(p, uint64(10*i))
+		}()
+	}
+	group.Wait()
+	for i, p := range programs {
+		if errs[i] != nil {
+			t.Fatal(errs[i])
+		}
+		for k, m := range got[i] {
+			if m != want[i][k] {
+				t.Errorf("program %d, step %d: %v, alone %v", i, k, m, want[i][k])
+			}
+		}
+		wantSame(t, fmt.Sprintf("tensors of program %d", i), saveTest(t, p), saved[i])
+	}
+}
