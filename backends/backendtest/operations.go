@@ -26,6 +26,7 @@ type builder struct {
 	views   *graph.Node // the image of the step
 	// slack multiplies the tolerance, where the case is ill-conditioned in float32.
 	slack float64
+	round func(float32) float32 // of operands; nil where they are any
 }
 
 func newBuilder(seed uint64) *builder {
@@ -60,6 +61,9 @@ func (b *builder) hold(n *graph.Node, draw func() float64) *graph.Node {
 	data := make([]float32, n.Size())
 	for i := range data {
 		data[i] = float32(draw())
+		if b.round != nil {
+			data[i] = b.round(data[i])
+		}
 	}
 	b.weights = append(b.weights, backends.Tensor{Name: n.Name, Shape: n.Shape, Data: data})
 	return n
@@ -104,6 +108,7 @@ func testOperations(t *testing.T, s *suite) {
 	for i, o := range operations() {
 		t.Run(strings.TrimSuffix(fmt.Sprintf("%s/%s", o.op, o.name), "/"), func(t *testing.T) {
 			b := newBuilder(uint64(i))
+			b.round = s.round
 			results := o.build(b)
 			st := b.step(results...)
 			batch := pairs(uint64(i), 2, 2, 3).labelled(stepLabels...)
