@@ -10,6 +10,14 @@ import (
 
 // TestCUDA runs the suite on this machine's first GPU, by the libraries of CUDA that it has, and says what is missing where it cannot.
 func TestCUDA(t *testing.T) {
+	open := func(t *testing.T, precision string) (backends.Backend, error) {
+		return backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0", Precision: precision})
+	}
+	b, err := open(t, "fp32")
+	if err != nil {
+		t.Skip(err)
+	}
+	closeTest(t, b)
 	for _, c := range []struct {
 		precision string
 		options   backendtest.Options
@@ -20,9 +28,9 @@ func TestCUDA(t *testing.T) {
 	} {
 		t.Run(c.precision, func(t *testing.T) {
 			backendtest.Run(t, func(t *testing.T) backends.Backend {
-				b, err := backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0", Precision: c.precision})
+				b, err := open(t, c.precision)
 				if err != nil {
-					t.Skip(err)
+					t.Fatal(err)
 				}
 				return b
 			}, c.options)
