@@ -7,6 +7,9 @@ out. Running the programs in turn spreads whatever else the machine does over al
 of --over in the same case and, with --cores, on as many cores; and over the same subject on one core. With --best PREFIX they are over
 whichever subject of the case whose name begins with PREFIX has the least of the first unit, which is set in bold. On a busy machine the
 units of CPU time are the steadier ones: time that other programs took does not count in them.
+
+With --go-on a command that fails is left out of what follows, and named under the table; with --within SECONDS none begins or goes on
+later, and the table has the rounds until then. Either way the status is 1 if some command never gave a result.
 """
 
 import argparse
@@ -16,19 +19,29 @@ import shlex
 import statistics
 import subprocess
 import sys
+import threading
+import time
 
 QUIET = 0.5  # the load average up to which a machine counts as quiet
 PEAK = "peak RSS, MiB"
 LINE = re.compile(r"^Benchmark\w+/(?P<case>\S+)/(?P<subject>\S+?)(?:-(?P<cores>\d+))?\s+\d+\s")
 
 
-def run(command):
-    """Returns what a command prints, and its peak resident memory in MiB."""
+class Failure(Exception):
+    """Says which command failed, and how."""
+
+
+def run(command, limit):
+    """Returns what a command prints, and its peak resident memory in MiB; it is killed after limit seconds, if that is not None."""
     process = subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, text=True)
+    timer = threading.Timer(limit or 0, process.kill)
+    if limit is not None:
+        timer.start()
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
+    timer.cancel()
     if status != 0:
-        sys.exit(f"{command}: status {os.waitstatus_to_exitcode(status)}\n{output}")
+        raise Failure(f"{command}: status {os.waitstatus_to_exitcode(status)}\n{output}")
     return output, usage.ru_maxrss / 1024
 
 
@@ -113,21 +126,37 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--load", type=float, default=os.getloadavg()[0], help="the load average before anything was built")
     parser.add_argument("--versions", default="")
+    parser.add_argument("--go-on", action="store_true", help="measure the others where a command fails")
+    parser.add_argument("--within", type=float, metavar="SECONDS", help="end after so long, with the rounds until then")
     parser.add_argument("--commands", nargs="+", metavar="SHOWN::COMMAND", help="what the table shows, and what is run")
     args = parser.parse_args()
 
     if args.load > QUIET:
         print(f"warning: the load average is {args.load} before the start: other programs are running", file=sys.stderr)
-    load = []
+    load, failed, gave = [], {}, set()
+    start = time.monotonic()
     rows = {}  # by case, subject and cores: what is shown, and of each round the values and the memory
     for i in range(args.rounds):
         for pair in args.commands:
             shown, command = pair.split("::")
-            output, peak = run(command)
+            left = None if args.within is None else start + args.within - time.monotonic()
+            if shown in failed or left is not None and left <= 0:
+                continue
+            try:
+                output, peak = run(command, left)
+                found = [(key, values) for key, values in parse(output, args.cores) if all(u in values for u in args.units)]
+                if not found:
+                    raise Failure(f"{command}: printed no {' and '.join(args.units)}\n{output}")
+            except Failure as e:
+                if left is not None and time.monotonic() >= start + args.within:
+                    continue
+                if not args.go_on:
+                    sys.exit(str(e))
+                print(e, file=sys.stderr)
+                failed[shown] = str(e)
+                continue
             load.append(os.getloadavg()[0])
-            found = [(key, values) for key, values in parse(output, args.cores) if all(u in values for u in args.units)]
-            if not found:
-                sys.exit(f"{command}: printed no {' and '.join(args.units)}\n{output}")
+            gave.add(shown)
             for key, values in found:
                 measured = ", ".join(f"{number(values[u])} {u}" for u in args.units)
                 print(f"round {i + 1} of {args.rounds}: {' '.join(map(str, key))}: {measured}", file=sys.stderr)
@@ -135,8 +164,18 @@ def main():
 
     print(f"Machine: {machine()}.\n\nVersions: {args.versions}.\n")
     busy = f", NOT QUIET: above {QUIET}" if args.load > QUIET else ""
+    if not rows:
+        sys.exit("no command gave a result")
     print(f"Rounds: {args.rounds}, in turn. Load average before: {args.load}{busy}; meanwhile: {min(load):.1f} to {max(load):.1f}.\n")
     print_results(rows, args)
+    for shown in (pair.split("::")[0] for pair in args.commands):
+        if shown in failed:
+            print(f"\nFailed: `{shown}`\n\n" + "\n".join("    " + line for line in failed[shown].splitlines()[-5:]))
+        elif shown not in gave:
+            print(f"\nNo time was left for `{shown}`.")
+    if args.within is not None and time.monotonic() >= start + args.within:
+        print(f"\nTime ended after {args.within:.0f} s: not every subject has all rounds.")
+    sys.exit(len(gave) < len(args.commands))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,6 @@ func testOneChunk(t *testing.T, s *suite) {
 
 // testSeveralChunks compares gradients, weights and running statistics of three chunks.
 func testSeveralChunks(t *testing.T, s *suite) {
-	s.skipBFloat16(t)
 	st, w, _ := newNetwork(15)
 	got, want := program(t, s.backend, st, w), oracle(t, st, w)
 	for i := range 2 {

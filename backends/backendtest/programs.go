@@ -24,7 +24,6 @@ func testInfo(t *testing.T, s *suite) {
 
 // testGradients compares the gradient of each parameter of the network.
 func testGradients(t *testing.T, s *suite) {
-	s.skipBFloat16(t)
 	for seed := range uint64(3) {
 		st, w := gradientStep(seed)
 		got, want := program(t, s.backend, st, w), oracle(t, st, w)

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/backends"
+	"github.com/goclr/goclr/backends/backendtest"
 	"github.com/goclr/goclr/backends/graph"
 )
 
 // TestCUDAInBFloat16 runs the suite with images of bfloat16.
 func TestCUDAInBFloat16(t *testing.T) {
-	runOnStandIn(t, "bf16", 1e-2)
+	runOnStandIn(t, "bf16", backendtest.Options{Tolerance: 1e-2, Round: mantissa(7)})
 }
 
 // TestCUDAAsksForThePrecision reads from the record of the libraries how they are told to multiply.

@@ -38,12 +38,12 @@ func onStandIn(t *testing.T, precision string) backends.Backend {
 
 // TestCUDAWithoutGPU runs the suite through the code that a GPU takes, on libraries that stand for CUDA's: they compute on the host, in
 // memory that faults on any access but their own.
-func TestCUDAWithoutGPU(t *testing.T) { runOnStandIn(t, "fp32", 1e-5) }
+func TestCUDAWithoutGPU(t *testing.T) { runOnStandIn(t, "fp32", backendtest.Options{}) }
 
 // longGroups of the suite are skipped by go test -short.
 var longGroups = []string{"Overfit", "LabelledTraining", "Chunks"}
 
-func runOnStandIn(t *testing.T, precision string, tolerance float64) {
+func runOnStandIn(t *testing.T, precision string, o backendtest.Options) {
 	standIn(t)
 	backendtest.Run(t, func(t *testing.T) backends.Backend {
 		if testing.Short() && slices.Contains(longGroups, path.Base(t.Name())) {
@@ -54,5 +54,5 @@ func runOnStandIn(t *testing.T, precision string, tolerance float64) {
 			t.Fatal(err)
 		}
 		return b
-	}, backendtest.Options{Tolerance: tolerance, BFloat16: precision == "bf16"})
+	}, o)
 }

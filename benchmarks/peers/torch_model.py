@@ -91,7 +91,7 @@ def ntxent(z, temperature):
     z = F.normalize(z)
     logits = z @ z.T / temperature
     logits.fill_diagonal_(float("-inf"))
-    return F.cross_entropy(logits, torch.arange(len(z)) ^ 1)
+    return F.cross_entropy(logits, torch.arange(len(z), device=z.device) ^ 1)
 
 
 def sgd(net, rate, momentum, weight_decay):
@@ -102,16 +102,21 @@ def sgd(net, rate, momentum, weight_decay):
     return torch.optim.SGD(groups, lr=rate, momentum=momentum)
 
 
-def objective(net, layout, temperature, mean=(0, 0, 0), std=(1, 1, 1), compiled=False):
-    """Returns the loss as a function of views, uint8 [2B,H,W,3], in one forward pass; net takes the layout as a side effect."""
-    net.to(memory_format=LAYOUTS[layout])
+def objective(net, layout, temperature, mean=(0, 0, 0), std=(1, 1, 1), compiled=False, device="cpu", autocast=None):
+    """Returns the loss as a function of views, uint8 [2B,H,W,3], in one forward pass; net takes device and layout as a side effect.
+
+    The network computes in the type of autocast, if there is one; the loss in float32.
+    """
+    net.to(device=device, memory_format=LAYOUTS[layout])
     normalized = any(mean) or set(std) != {1}
-    mean, std = (torch.tensor(x, dtype=torch.float32).view(3, 1, 1) for x in (mean, std))
+    mean, std = (torch.tensor(x, dtype=torch.float32, device=device).view(3, 1, 1) for x in (mean, std))
 
     def loss(views):
         x = views.permute(0, 3, 1, 2).float() / 255
         if normalized:
             x = (x - mean) / std
-        return ntxent(net(x.contiguous(memory_format=LAYOUTS[layout])), temperature)
+        with torch.autocast(device, dtype=autocast, enabled=autocast is not None):
+            z = net(x.contiguous(memory_format=LAYOUTS[layout]))
+        return ntxent(z.float(), temperature)
 
     return torch.compile(loss) if compiled else loss

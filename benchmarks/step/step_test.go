@@ -5,6 +5,7 @@ package step
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	_ "github.com/goclr/goclr/backends/gorgonia"
-	_ "github.com/goclr/goclr/backends/onnx"
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/simclr"
@@ -27,7 +27,10 @@ import (
 const (
 	threads = 2
 	warmUps = 2
+	gpu     = "cuda:0"
 )
+
+var batch = flag.Int("images", 0, "images of a batch, instead of those of each case")
 
 // cases are what is trained: an encoder on views of size by size pixels, two of each image.
 var cases = []struct {
@@ -40,29 +43,43 @@ var cases = []struct {
 	{"resnet50-224px", "resnet50", 1, 16, 224},
 }
 
-// subjects are the ways to train it: a backend with the options that make a difference.
-var subjects = []struct {
+// A subject is a way to train it: a backend with the options that make a difference.
+type subject struct {
 	name, backend string
 	options       backends.Options
-}{
-	{"goclr-onnx", "onnx", backends.Options{}},
-	{"goclr-onnx-standard", "onnx", backends.Options{StandardOperators: true}},
+}
+
+// subjects are all that this build has.
+var subjects = []subject{
 	{"goclr-gorgonia", "gorgonia", backends.Options{}},
 	{"goclr-gorgonia-plain", "gorgonia", backends.Options{StandardOperators: true}},
+	{"goclr-cuda-fp32", "gorgonia", backends.Options{Device: gpu, Precision: "fp32"}},
+	{"goclr-cuda-tf32", "gorgonia", backends.Options{Device: gpu, Precision: "tf32"}},
+	{"goclr-cuda-bf16", "gorgonia", backends.Options{Device: gpu, Precision: "bf16"}},
 }
 
 // BenchmarkStep trains on the same batch again and again. One operation is one step; ms/step is the median. start-MiB is the resident
-// memory before anything is made, steps-MiB the highest while steps are measured.
+// memory before anything is made, steps-MiB the highest while steps are measured; gpu-MiB is what a GPU has in use besides.
 func BenchmarkStep(b *testing.B) {
 	for _, c := range cases {
 		model := simclr.DefaultModel()
 		model.Encoder, model.Width, model.ImageSize = c.encoder, c.width, c.size
 		for _, s := range subjects {
 			b.Run(c.name+"/"+s.name, func(b *testing.B) {
-				started := memory(b, "VmRSS")
+				skipWithoutGPU(b, s)
+				started, images := memory(b, "VmRSS"), c.images
+				if *batch > 0 {
+					images = *batch
+				}
 				options := s.options
 				options.Threads = threads
-				measure(b, compile(b, s.backend, options, model, c.images), firstBatch(b, c.images, c.size))
+				used := memoryOfGPU(b)
+				program := compile(b, s.backend, options, model, images)
+				median := measure(b, program, firstBatch(b, images, c.size))
+				b.ReportMetric(float64(images)/median.Seconds(), "images/s")
+				if options.Device == gpu {
+					b.ReportMetric(memoryOfGPU(b)-used, "gpu-MiB")
+				}
 				b.ReportMetric(started, "start-MiB")
 				b.ReportMetric(memory(b, "VmHWM"), "steps-MiB")
 			})
@@ -70,8 +87,8 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
-// measure reports the time of steps after the first ones.
-func measure(b *testing.B, program backends.Program, batch arrow.Record) {
+// measure reports the time of steps after the first ones, and returns the median.
+func measure(b *testing.B, program backends.Program, batch arrow.Record) time.Duration {
 	b.Helper()
 	step := func() time.Duration {
 		start := time.Now()
@@ -92,7 +109,9 @@ func measure(b *testing.B, program backends.Program, batch arrow.Record) {
 	cpu := (cpuTime(b) - before) / time.Duration(len(times))
 	slices.Sort(times)
 	b.ReportMetric(float64(cpu.Milliseconds()), "cpu-ms/step")
-	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms/step")
+	median := times[len(times)/2]
+	b.ReportMetric(float64(median.Microseconds())/1000, "ms/step")
+	return median
 }
 
 // cpuTime is the CPU time of this process so far: what other programs leave alone.
