@@ -12,6 +12,7 @@ const (
 	streamNonBlocking  = 1   // CU_STREAM_NON_BLOCKING
 	eventWithoutTiming = 2   // CU_EVENT_DISABLE_TIMING
 
+	cudnnNotSupported     = 3000 // CUDNN_STATUS_NOT_SUPPORTED
 	cudnnOutOfMemory      = 4004 // CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
 	cudnnFloat            = 0    // CUDNN_DATA_FLOAT
 	cudnnBFloat16         = 9    // CUDNN_DATA_BFLOAT16
