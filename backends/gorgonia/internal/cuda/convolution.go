@@ -10,7 +10,7 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// workspaceLimit is the most memory that an algorithm of cuDNN may want for itself, in bytes.
+// workspaceLimit is the most memory that an algorithm of cuDNN may want for itself, in bytes, if another one wants less.
 const workspaceLimit = 1 << 30
 
 // convolutions computes them by cuDNN. The filters, which are [O, C, k, k] of float32 elsewhere, are arranged as [O, k, k, C] of the
@@ -153,22 +153,40 @@ func (v *convolutions) run(d direction, c convolution, first, second, result uns
 	return v.gpu.do(func() error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		p, err := v.prepared(d, c)
-		if err != nil {
-			return err
+		for {
+			p, err := v.prepared(d, c)
+			if err != nil {
+				return err
+			}
+			status := v.start(p, first, second, result)
+			if notSupported(status) && len(p.algorithms) > 1 { // which cuDNN may find out only now
+				if err := v.drop(p); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := v.check("cudnnConvolution"+d.name, status); err != nil {
+				return fmt.Errorf("%v by algorithm %d: %w", c, p.algorithms[0].number, err)
+			}
+			return nil
 		}
-		var workspace uintptr
-		if p.workspace > 0 {
-			workspace = v.workspace.address
-		}
-		if err := v.check("cudnnConvolution"+d.name, d.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
-			p.first, uintptr(first), p.second, uintptr(second), p.convolution, uintptr(p.algorithm),
-			workspace, uintptr(p.workspace), uintptr(unsafe.Pointer(v.zero)), p.result, uintptr(result))); err != nil {
-			return fmt.Errorf("%v by algorithm %d: %w", c, p.algorithm, err)
-		}
-		return nil
 	})
 }
+
+// start has cuDNN compute by a plan's first algorithm, and returns its status.
+func (v *convolutions) start(p *convolutionPlan, first, second, result unsafe.Pointer) uintptr {
+	a := p.algorithms[0]
+	var workspace uintptr
+	if a.workspace > 0 {
+		workspace = v.workspace.address
+	}
+	return p.direction.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
+		p.first, uintptr(first), p.second, uintptr(second), p.convolution, uintptr(a.number),
+		workspace, uintptr(a.workspace), uintptr(unsafe.Pointer(v.zero)), p.result, uintptr(result))
+}
+
+// notSupported reports whether a status of cuDNN is one of those that name a reason why something is not supported.
+func notSupported(status uintptr) bool { return int32(status)/1000*1000 == cudnnNotSupported }
 
 // prepared is the plan of a convolution, with a workspace that is large enough for it.
 func (v *convolutions) prepared(d direction, c convolution) (*convolutionPlan, error) {
@@ -181,7 +199,7 @@ func (v *convolutions) prepared(d direction, c convolution) (*convolutionPlan, e
 		}
 		v.plans[key] = p
 	}
-	return p, v.grow(p.workspace)
+	return p, v.grow(p.algorithms[0].workspace)
 }
 
 // grow makes the workspace large enough.

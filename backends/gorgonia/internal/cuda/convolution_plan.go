@@ -1,8 +1,10 @@
 package cuda
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -29,9 +31,14 @@ type convolutionPlan struct {
 	first, second uintptr // descriptors of the operands
 	result        uintptr
 	convolution   uintptr
-	algorithm     int32
-	workspace     int // bytes
+	algorithms    []convolutionAlgorithm // that keep to the rules, the best first, which is in use
 	destroy       []func()
+}
+
+// A convolutionAlgorithm is one of cuDNN's, with what it needs.
+type convolutionAlgorithm struct {
+	number, math int32
+	workspace    int // bytes
 }
 
 // A cudnnAlgorithm is what cuDNN thinks of an algorithm: cudnnConvolutionFwdAlgoPerf_t and the like of the other directions.
@@ -51,7 +58,7 @@ type cudnnAlgorithm struct {
 const mostAlgorithms = 16
 
 // plan describes a convolution to cuDNN and chooses the algorithm that it thinks the fastest of those that keep to the rules: the same
-// bits in each run, no more precision given up than asked for, a workspace within the limit.
+// bits in each run, no more precision given up than asked for, a workspace within the limit unless all want more.
 func (v *convolutions) plan(d direction, c convolution) (*convolutionPlan, error) {
 	p := &convolutionPlan{direction: d}
 	err := v.describe(p, c)
@@ -145,7 +152,7 @@ func (v *convolutions) setMath(p *convolutionPlan, math int32) error {
 	return v.check("cudnnSetConvolutionMathType", v.cudnnSetConvolutionMathType.call(p.convolution, uintptr(math)))
 }
 
-// choose takes the first algorithm of cuDNN's list that keeps to the rules.
+// choose takes the algorithms of cuDNN's list that keep to the rules, those that want more memory than the limit last.
 func (v *convolutions) choose(p *convolutionPlan) error {
 	var count int32
 	algorithms := make([]cudnnAlgorithm, mostAlgorithms)
@@ -155,6 +162,7 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 		return err
 	}
 	refused := fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time", count)
+	var large []convolutionAlgorithm
 	for _, a := range algorithms[:count] {
 		if a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {
 			continue
@@ -173,14 +181,24 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 			refused = err
 			continue
 		}
-		if size > workspaceLimit {
-			refused = fmt.Errorf("algorithm %d of cuDNN wants %d MiB of memory, more than %d", a.algorithm, size>>20, workspaceLimit>>20)
-			continue
+		if chosen := (convolutionAlgorithm{a.algorithm, math, int(size)}); size > workspaceLimit {
+			large = append(large, chosen)
+		} else {
+			p.algorithms = append(p.algorithms, chosen)
 		}
-		p.algorithm, p.workspace = a.algorithm, int(size)
-		return nil
 	}
-	return errors.Join(errors.New("cuDNN has no algorithm for it: try another precision, or -device cpu"), refused)
+	slices.SortStableFunc(large, func(a, b convolutionAlgorithm) int { return cmp.Compare(a.workspace, b.workspace) })
+	p.algorithms = append(p.algorithms, large...)
+	if len(p.algorithms) == 0 {
+		return errors.Join(errors.New("cuDNN has no algorithm for it: try another precision, or -device cpu"), refused)
+	}
+	return v.setMath(p, p.algorithms[0].math)
+}
+
+// drop gives up a plan's first algorithm for its next.
+func (v *convolutions) drop(p *convolutionPlan) error {
+	p.algorithms = p.algorithms[1:]
+	return v.setMath(p, p.algorithms[0].math)
 }
 
 func (p *convolutionPlan) close() {

@@ -135,6 +135,45 @@ func TestConvolutionOfFewerImages(t *testing.T) {
 	}
 }
 
+// TestAlgorithmThatCuDNNRefusesLate runs convolutions whose first algorithm turns out not to be supported.
+func TestAlgorithmThatCuDNNRefusesLate(t *testing.T) {
+	v, g, l := standInConvolutions(t, fp32)
+	l.Set("cudnn_refused", 1)
+	s := newSum(t, g, fp32)
+	for _, c := range convolutionCases(s, 2, 3, 7, 6, 5, 3, 1, 1) {
+		kernel, call := v.kernels()[c.node.Op], c.call(s)
+		call.Scratch = s.scratch(kernel.Scratch(call))
+		for range 2 {
+			if err := kernel.Run(call); err != nil {
+				t.Fatal(err)
+			}
+		}
+		near(t, c.node.String(), s.result(call.Out), s.want(c.node), 1e-6)
+	}
+	if log := strings.Join(l.Log(), "\n"); strings.Count(log, "algorithm 1 ") != 3 || strings.Count(log, "algorithm 6 ") != 6 {
+		t.Error(log)
+	}
+}
+
+// TestAlgorithmsAboveTheLimit has none that does with less memory.
+func TestAlgorithmsAboveTheLimit(t *testing.T) {
+	v, g, l := standInConvolutions(t, fp32)
+	l.Set("cudnn_workspace", workspaceLimit+1)
+	if err := g.do(func() error {
+		p, err := v.plan(v.forward(), convolution{n: 1, channels: 1, height: 4, width: 4, filters: 1, kernel: 1, rows: 4, cols: 4, stride: 1})
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		if len(p.algorithms) != 3 || p.algorithms[0] != (convolutionAlgorithm{1, cudnnFMAMath, workspaceLimit + 1}) || p.algorithms[2].number != 2 {
+			t.Errorf("algorithms %v", p.algorithms)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestConvolutionErrors(t *testing.T) {
 	v, g, l := standInConvolutions(t, fp32)
 	s := newSum(t, g, fp32)

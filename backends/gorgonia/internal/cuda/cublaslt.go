@@ -48,7 +48,7 @@ const (
 	productAlignment = 16       // bytes, of matrices: neighbours in an arena need not have more
 )
 
-// products multiplies matrices by cuBLASLt: see multiplier.
+// products multiplies matrices by cuBLASLt, or by a kernel of our own where it has no algorithm: see multiplier.
 type products struct {
 	*cublasLt
 	gpu       *gpu
@@ -74,6 +74,7 @@ func (k productKey) String() string {
 // a, both as they lie in memory.
 type productPlan struct {
 	description, first, second, result uintptr
+	own                                bool      // cuBLASLt has no algorithm
 	algorithm                          [8]uint64 // cublasLtMatmulAlgo_t
 	destroy                            []func()
 }
@@ -116,6 +117,9 @@ func (v *products) multiply(m, n, k int, a unsafe.Pointer, transA bool, b unsafe
 				return fmt.Errorf("%v: %w", key, err)
 			}
 			v.plans[key] = p
+		}
+		if p.own {
+			return tiled{v.gpu}.multiply(m, n, k, a, transA, b, transB, out)
 		}
 		if err := v.check("cublasLtMatmul", v.cublasLtMatmul.call(v.handle, p.description, uintptr(unsafe.Pointer(v.one)),
 			uintptr(b), p.first, uintptr(a), p.second, uintptr(unsafe.Pointer(v.zero)), uintptr(out), p.result, uintptr(out), p.result,
@@ -199,14 +203,15 @@ func (v *products) choose(p *productPlan) error {
 	}
 	var found productHeuristic
 	var count int32
-	if err := v.check("cublasLtMatmulAlgoGetHeuristic", v.cublasLtMatmulAlgoGetHeuristic.call(
+	status := v.cublasLtMatmulAlgoGetHeuristic.call(
 		v.handle, p.description, p.first, p.second, p.result, p.result, preference,
-		1, uintptr(unsafe.Pointer(&found)), uintptr(unsafe.Pointer(&count)))); err != nil {
-		return err
+		1, uintptr(unsafe.Pointer(&found)), uintptr(unsafe.Pointer(&count)))
+	if int32(status) != ltNotSupported {
+		if err := v.check("cublasLtMatmulAlgoGetHeuristic", status); err != nil {
+			return err
+		}
 	}
-	if count == 0 || found.state != 0 {
-		return errors.New("cuBLASLt has no algorithm for it: try another precision, or -device cpu")
-	}
+	p.own = int32(status) == ltNotSupported || count == 0 || found.state != 0
 	p.algorithm = found.algorithm
 	return nil
 }

@@ -44,6 +44,10 @@ func Open(o Options) (_ *Device, err error) {
 	if d.gpu, err = openGPU(l.driver, o.Ordinal); err != nil {
 		return nil, err
 	}
+	if p != fp32 && d.gpu.major < tensorCoreMajor {
+		return nil, fmt.Errorf("precision %s needs a GPU of compute capability %d.0 or more, and the %s has %d.%d: leave the precision out",
+			o.Precision, tensorCoreMajor, d.gpu.name, d.gpu.major, d.gpu.minor)
+	}
 	cubins, err := compiler{l.nvrtc, defaultCache()}.compile(d.gpu.major, d.gpu.minor, p)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ const (
 	streamNonBlocking  = 1   // CU_STREAM_NON_BLOCKING
 	eventWithoutTiming = 2   // CU_EVENT_DISABLE_TIMING
 
+	cudnnNotSupported     = 3000 // CUDNN_STATUS_NOT_SUPPORTED
 	cudnnOutOfMemory      = 4004 // CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
 	cudnnFloat            = 0    // CUDNN_DATA_FLOAT
 	cudnnBFloat16         = 9    // CUDNN_DATA_BFLOAT16
@@ -32,6 +33,7 @@ const (
 	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
 
+	ltNotSupported   = 15 // CUBLAS_STATUS_NOT_SUPPORTED
 	computeFloat     = 68 // CUBLAS_COMPUTE_32F
 	computeFastTF32  = 77 // CUBLAS_COMPUTE_32F_FAST_TF32
 	realFloat        = 0  // CUDA_R_32F

@@ -16,7 +16,7 @@ type images struct{ launcher }
 func imageKernels(l launcher) map[graph.Op]device.Kernel {
 	i := images{l}
 	return map[graph.Op]device.Kernel{
-		graph.OpImage:    {Run: i.pixels, Pixels: true},
+		graph.OpImage:    {Run: i.pixels, Pixels: true, Images: true},
 		device.OpArrange: {Run: i.arrange},
 		device.OpFlatten: {Run: i.flatten},
 

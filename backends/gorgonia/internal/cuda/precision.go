@@ -4,6 +4,9 @@ package cuda
 // are taken in float32.
 type precision int
 
+// tensorCoreMajor is the first compute capability, by its major number, whose tensor cores take tf32 and bf16.
+const tensorCoreMajor = 8
+
 // The precisions.
 const (
 	fp32 precision = iota // all in float32

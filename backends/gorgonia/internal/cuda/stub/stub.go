@@ -81,6 +81,7 @@ func (l *Libraries) Use(t testing.TB) {
 //	cudnn_create, cublaslt_create   the status of making a handle
 //	cudnn_status, cublaslt_status   the status of each computation
 //	cudnn_workspace                 bytes that a convolution wants, for each image
+//	cudnn_refused                   the algorithm of a convolution that is not supported after all
 //	cudnn_any_order, cublaslt_none  1: there is no algorithm with the same bits each time, none at all
 func (l *Libraries) Set(name string, value any) { l.set(name, fmt.Sprint(value)) }
 

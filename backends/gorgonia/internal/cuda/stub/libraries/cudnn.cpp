@@ -72,9 +72,9 @@ size_t wanted(const tensor *x, int algorithm) {
 }
 
 // list fills in what the heuristics would say: a fast algorithm in no fixed order, one that wants far too much memory, one that does
-// not run, and one to take.
+// not run, one to take, and a slower one.
 int list(const tensor *x, const convolution *k, int requested, int *returned, performance *out) {
-	const int algorithms[] = {0, 2, 7, 1};
+	const int algorithms[] = {0, 2, 7, 1, 6};
 	*returned = 0;
 	for (int a : algorithms) {
 		if (*returned == requested) break;
@@ -123,6 +123,7 @@ int begin(const char *name, const tensor *result, int algorithm, void *space, si
 	if (size < wanted(x, algorithm) || (size && !stub_is_device(space, size))) return refuse(BAD_PARAM, "the workspace");
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(rp, bytes(result)))
 		return refuse(EXECUTION_FAILED, "an operand is not in the device's memory");
+	if (algorithm == stub_setting("cudnn_refused", -1)) return refuse(NOT_SUPPORTED + 1, "told to refuse the algorithm");
 	memset(space, 0xff, size);
 	return (int)stub_setting("cudnn_status", SUCCESS);
 }
