@@ -40,8 +40,12 @@ func TestOpenErrors(t *testing.T) {
 		options backends.Options
 		says    string
 	}{
-		{backends.Options{Device: "cuda:0"}, `unknown device "cuda:0"`},
-		{backends.Options{Device: "tpu"}, `unknown device "tpu"`},
+		{backends.Options{Device: "tpu"}, `unknown device "tpu": this backend has cpu and cuda:N`},
+		{backends.Options{Library: "lib/libonnxruntime.so"}, "lib/libonnxruntime.so would be the library of ONNX Runtime"},
+		{backends.Options{Precision: "bf16"}, `precision "bf16"`},
+		{backends.Options{Device: "cuda:0", Precision: "fp8"}, `unknown precision "fp8"`},
+		{backends.Options{Device: "cuda:0", StandardOperators: true}, "StandardOperators"},
+		{backends.Options{Device: "cuda:0", Profile: "steps.json"}, "nsys"},
 		{backends.Options{Threads: -1}, "at least 1"},
 		{backends.Options{Provider: "OpenVINO"}, "use backend onnx"},
 		{backends.Options{ProviderOptions: map[string]string{"a": "b"}}, "use backend onnx"},
