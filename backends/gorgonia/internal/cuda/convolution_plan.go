@@ -164,7 +164,7 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 	refused := fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time", count)
 	var large []convolutionAlgorithm
 	for _, a := range algorithms[:count] {
-		if a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {
+		if a.math == cudnnConversionMath || a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {
 			continue
 		}
 		math := a.math
