@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 )
@@ -111,6 +112,9 @@ func (v *convolutions) describe(p *convolutionPlan, c convolution) error {
 
 // images makes the descriptor of images, channels-last.
 func (v *convolutions) images(p *convolutionPlan, n, channels, height, width int) (uintptr, error) {
+	if n*channels*height*width > math.MaxInt32 {
+		return 0, fmt.Errorf("images [%d %d %d %d] have 2^31 elements or more, which cuDNN does not take: use a smaller batch", n, channels, height, width)
+	}
 	d, err := v.create(p, v.cudnnCreateTensorDescriptor, v.cudnnDestroyTensorDescriptor)
 	if err != nil {
 		return 0, err
