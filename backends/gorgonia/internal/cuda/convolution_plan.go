@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 )
@@ -111,6 +112,9 @@ func (v *convolutions) describe(p *convolutionPlan, c convolution) error {
 
 // images makes the descriptor of images, channels-last.
 func (v *convolutions) images(p *convolutionPlan, n, channels, height, width int) (uintptr, error) {
+	if n*channels*height*width > math.MaxInt32 {
+		return 0, fmt.Errorf("images [%d %d %d %d] have 2^31 elements or more, which cuDNN does not take: use a smaller batch", n, channels, height, width)
+	}
 	d, err := v.create(p, v.cudnnCreateTensorDescriptor, v.cudnnDestroyTensorDescriptor)
 	if err != nil {
 		return 0, err
@@ -164,7 +168,7 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 	refused := fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time", count)
 	var large []convolutionAlgorithm
 	for _, a := range algorithms[:count] {
-		if a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {
+		if a.math == cudnnConversionMath || a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {
 			continue
 		}
 		math := a.math

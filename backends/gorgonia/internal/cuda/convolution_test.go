@@ -213,6 +213,17 @@ func TestConvolutionErrors(t *testing.T) {
 	}
 }
 
+func TestConvolutionTooLargeForCuDNN(t *testing.T) {
+	v, g, _ := standInConvolutions(t, bf16)
+	err := g.do(func() error {
+		_, err := v.plan(v.forward(), convolution{n: 4096, channels: 3, height: 224, width: 224, filters: 64, kernel: 7, rows: 112, cols: 112, stride: 2, pad: 3})
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "[4096 64 112 112]") || !strings.Contains(err.Error(), "smaller batch") {
+		t.Error(err)
+	}
+}
+
 func TestCuDNNThatDoesNotStart(t *testing.T) {
 	g, l := standIn(t)
 	c, err := newCuDNN(open(t, l, "libcudnn.so.9"))

@@ -30,6 +30,7 @@ const (
 	cudnnCrossCorrelation = 1    // CUDNN_CROSS_CORRELATION
 	cudnnDefaultMath      = 0    // CUDNN_DEFAULT_MATH
 	cudnnTensorOpMath     = 1    // CUDNN_TENSOR_OP_MATH
+	cudnnConversionMath   = 2    // CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
 	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
 

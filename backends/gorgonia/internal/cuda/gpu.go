@@ -97,9 +97,9 @@ func (g *gpu) launch(kernel string, x, y int, arguments unsafe.Pointer) error {
 		return err
 	}
 	parameters := [1]unsafe.Pointer{arguments}
-	result := g.cuLaunchKernel.call(f, uintptr(x), uintptr(y), 1, threads, 1, 1, 0, g.stream, uintptr(unsafe.Pointer(&parameters)), 0)
-	if result != 0 {
-		return fmt.Errorf("kernel %s with %d by %d blocks: %w", kernel, x, y, g.check("cuLaunchKernel", result))
+	if err := g.check("cuLaunchKernel", g.cuLaunchKernel.call(
+		f, uintptr(x), uintptr(y), 1, threads, 1, 1, 0, g.stream, uintptr(unsafe.Pointer(&parameters)), 0)); err != nil {
+		return fmt.Errorf("kernel %s with %d by %d blocks: %w", kernel, x, y, err)
 	}
 	return nil
 }
