@@ -146,9 +146,9 @@ func TestCUDARefusedLaunches(t *testing.T) {
 // TestCUDALostGPU lets kernels of a step fail as they do at a wrong address: the GPU computes nothing more, errors say what to do, and
 // closing works.
 func TestCUDALostGPU(t *testing.T) {
-	l := standIn(t)
+	standIn(t)
 	for k := 1; ; k += 37 {
-		l = stub.Open(t) // a new process has the GPU again
+		l := stub.Open(t) // a new process has the GPU again
 		lost := loseAt(t, l, k)
 		if held, bytes := l.Held(), l.Allocated(); held != 0 || bytes != 0 {
 			t.Fatalf("GPU lost at kernel %d: %d things and %d bytes were not given back", k, held, bytes)

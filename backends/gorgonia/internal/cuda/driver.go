@@ -77,12 +77,6 @@ func (e *driverError) lost() bool {
 	}, e.code)
 }
 
-// isLost says whether an error is one after which the GPU is lost to the process.
-func isLost(err error) bool {
-	var e *driverError
-	return errors.As(err, &e) && e.lost()
-}
-
 // Is tells errOutOfMemory from other errors.
 func (e *driverError) Is(target error) bool {
 	return target == errOutOfMemory && e.code == driverOutOfMemory
