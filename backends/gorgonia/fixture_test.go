@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -235,4 +236,10 @@ func wantError(t testing.TB, err error, parts ...string) {
 			t.Errorf("%q does not say %q", err, part)
 		}
 	}
+}
+
+// hasCgo reports whether there are kernels in C.
+func hasCgo() bool {
+	i, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(i.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
 }

@@ -17,6 +17,7 @@ type Recorder struct {
 	out     *bufio.Writer
 	started time.Time
 	events  int
+	runs    int
 	err     error // the first one
 }
 
@@ -35,6 +36,7 @@ func NewRecorder(file string) (*Recorder, error) {
 // Run records a run of all operators that began at start and ends now.
 func (r *Recorder) Run(start time.Time) {
 	if r != nil {
+		r.runs++
 		r.record(event{Category: runCategory, Name: runName}, start)
 	}
 }
@@ -70,7 +72,7 @@ func (r *Recorder) Close() error {
 	}
 	_, err := r.out.WriteString("\n]\n")
 	err = errors.Join(r.err, err, r.out.Flush(), r.aside.Chmod(0o644), r.aside.Close())
-	if err == nil && r.events == 0 {
+	if err == nil && r.runs == 0 {
 		err = errNoRun
 	}
 	if err == nil {

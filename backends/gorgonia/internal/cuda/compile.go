@@ -3,9 +3,12 @@ package cuda
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/sourcegraph/conc"
 )
 
 // A compiler makes machine code of the embedded sources, and keeps it in a directory for the next time.
@@ -23,9 +26,14 @@ func defaultCache() string {
 	return filepath.Join(directory, "goclr", "cuda")
 }
 
-// compile returns the machine code of all kernels for GPUs of a compute capability, with images of a precision.
+// compile returns the machine code of all kernels for GPUs of a compute capability, with images of a precision. NVRTC compiles the
+// programs side by side.
 func (c compiler) compile(major, minor int, p precision) ([][]byte, error) {
 	programs, headers, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	architecture, err := c.nvrtc.architecture(major, minor)
 	if err != nil {
 		return nil, err
 	}
@@ -34,16 +42,17 @@ func (c compiler) compile(major, minor int, p precision) ([][]byte, error) {
 		image = 1
 	}
 	options := []string{
-		fmt.Sprintf("--gpu-architecture=sm_%d%d", major, minor), "--std=c++17", "-default-device",
+		fmt.Sprintf("--gpu-architecture=sm_%d", architecture), "--std=c++17", "-default-device",
 		fmt.Sprintf("-DIMAGE_BF16=%d", image),
 	}
-	var cubins [][]byte
-	for _, program := range programs {
-		cubin, err := c.cached(program, headers, options)
-		if err != nil {
-			return nil, err
-		}
-		cubins = append(cubins, cubin)
+	cubins, errs := make([][]byte, len(programs)), make([]error, len(programs))
+	var group conc.WaitGroup
+	for i, program := range programs {
+		group.Go(func() { cubins[i], errs[i] = c.cached(program, headers, options) })
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return cubins, nil
 }

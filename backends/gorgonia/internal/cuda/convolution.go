@@ -39,7 +39,7 @@ type planKey struct {
 func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolutions, error) {
 	v := &convolutions{cudnn: c, gpu: g, precision: p, anyOrder: anyOrder, plans: map[planKey]*convolutionPlan{}, one: new(float32), zero: new(float32)}
 	*v.one = 1
-	if err := g.do(func() error {
+	err := g.do(func() error {
 		if err := c.check("cudnnCreate", c.cudnnCreate.call(uintptr(unsafe.Pointer(&v.handle)))); err != nil {
 			return fmt.Errorf("cuDNN does not start: %w", err)
 		}
@@ -48,7 +48,8 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 			return err
 		}
 		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	return v, nil

@@ -58,8 +58,9 @@ func emulate(directory string, bf16 bool) (*emulation, error) {
 	e := &emulation{}
 	for _, file := range files {
 		library := filepath.Join(directory, strings.TrimSuffix(filepath.Base(file), ".cu")+".so")
-		build := exec.Command("g++", "-std=c++17", "-O2", "-Wall", "-Wno-unknown-pragmas", "-fno-gnu-unique", "-fPIC", "-shared",
-			"-DEMULATED", precision, "-Iemulate", "-Ikernels", "-x", "c++", file, "-o", library)
+		build := exec.Command("g++", "-std=c++17", "-O2", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas",
+			"-fsanitize=alignment,bounds", "-fsanitize-undefined-trap-on-error", // a GPU reads 16 bytes only where they are aligned
+			"-fno-gnu-unique", "-fPIC", "-shared", "-DEMULATED", precision, "-Iemulate", "-Ikernels", "-x", "c++", file, "-o", library)
 		if said, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%v: %w\n%s", build, err, said)
 		}

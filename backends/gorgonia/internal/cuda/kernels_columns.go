@@ -16,8 +16,8 @@ const (
 
 // columnGrid is the grid for a matrix: the rows of a block, and blocks across and down.
 func columnGrid(shape []int) (height, across, down int) {
-	height = max(columnHeight, ceilDiv(shape[0], columnParts))
-	return height, ceilDiv(shape[1], columnWidth), ceilDiv(shape[0], height)
+	height = max(columnHeight, parts(shape[0], columnParts))
+	return height, parts(shape[1], columnWidth), parts(shape[0], height)
 }
 
 // columnScratch has the parts of two sums over each column of operand 0.
@@ -38,10 +38,10 @@ type columnsArguments struct {
 }
 
 // sumColumns adds up the columns of a matrix in parts, and then the parts.
-func (p plain) sumColumns(parts, total string, shape []int, a columnsArguments) error {
+func (p plain) sumColumns(partial, total string, shape []int, a columnsArguments) error {
 	height, across, down := columnGrid(shape)
 	a.rows, a.columns, a.height, a.count = int32(shape[0]), int32(shape[1]), int32(height), int32(down)
-	if err := p.launch(parts, across, down, unsafe.Pointer(&a)); err != nil {
+	if err := p.launch(partial, across, down, unsafe.Pointer(&a)); err != nil {
 		return err
 	}
 	return p.launch(total, across, 1, unsafe.Pointer(&a))
@@ -71,15 +71,15 @@ func (p plain) spread(c *device.Call) error {
 }
 
 func (p plain) normalizeGradParams(c *device.Call) error {
-	return p.sumGradients(c, c.In[2].Data, operandOf(c, 3), c.Scratch, c.Out.Data)
+	return p.sumGradients(c, c.In[2].Data, given(c, 3), c.Scratch, c.Out.Data)
 }
 
 // sumGradients sets params [2, C] to the gradients of gamma and beta, given those of the result; y may be nil. Operands 0 and 1 of the
 // call are x and its moments.
-func (p plain) sumGradients(c *device.Call, dy, y, parts, params unsafe.Pointer) error {
+func (p plain) sumGradients(c *device.Call, dy, y, scratch, params unsafe.Pointer) error {
 	x := c.In[0]
 	return p.sumColumns("column_gradient_parts", "column_gradients", x.Shape, columnsArguments{
-		x: x.Data, moments: c.In[1].Data, dy: dy, y: y, parts: parts, out: params, eps: float32(c.Attr.Eps),
+		x: x.Data, moments: c.In[1].Data, dy: dy, y: y, parts: scratch, out: params, eps: float32(c.Attr.Eps),
 	})
 }
 
@@ -93,7 +93,7 @@ type columnNormalizeArguments struct {
 func (p plain) normalize(c *device.Call) error {
 	height, across, down := columnGrid(c.Out.Shape)
 	return p.launch("column_normalize", across, down, unsafe.Pointer(&columnNormalizeArguments{
-		x: c.In[0].Data, moments: c.In[1].Data, gamma: c.In[2].Data, beta: operandOf(c, 3), add: operandOf(c, 4), out: c.Out.Data,
+		x: c.In[0].Data, moments: c.In[1].Data, gamma: c.In[2].Data, beta: given(c, 3), add: given(c, 4), out: c.Out.Data,
 		rows: int32(c.Out.Shape[0]), columns: int32(c.Out.Shape[1]), height: int32(height), relu: flag(c.Attr.ReLU),
 		eps: float32(c.Attr.Eps),
 	}))
@@ -101,7 +101,7 @@ func (p plain) normalize(c *device.Call) error {
 
 // normalizeGradInputScratch has the gradients of gamma and beta, and the parts of these, for a call without them.
 func normalizeGradInputScratch(c *device.Call) int {
-	if operandOf(c, 4) != nil {
+	if given(c, 4) != nil {
 		return 0
 	}
 	return columnScratch(c) + scratchFloats(2*c.Out.Shape[1])
@@ -115,7 +115,7 @@ type columnNormalizeGradArguments struct {
 }
 
 func (p plain) normalizeGradInput(c *device.Call) error {
-	params, y := operandOf(c, 4), operandOf(c, 5)
+	params, y := given(c, 4), given(c, 5)
 	if params == nil {
 		params = behind(c.Scratch, partsOf(c.Out.Shape))
 		if err := p.sumGradients(c, c.In[3].Data, y, c.Scratch, params); err != nil {

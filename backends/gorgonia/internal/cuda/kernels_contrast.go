@@ -64,7 +64,7 @@ func (p plain) pull(kernel string) func(c *device.Call) error {
 			return err
 		}
 		n, features := c.Out.Shape[0], c.Out.Shape[1]
-		tiles := ceilDiv(n, symmetricSide)
+		tiles := parts(n, symmetricSide)
 		both := symmetrizeArguments{s: c.Scratch, n: int32(n), factor: 1 / float32(n)}
 		if err := p.launch("symmetrize", tiles, tiles, unsafe.Pointer(&both)); err != nil {
 			return err

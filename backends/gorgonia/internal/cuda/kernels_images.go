@@ -38,10 +38,7 @@ func imageKernels(l launcher) map[graph.Op]device.Kernel {
 	}
 }
 
-const (
-	blockThreads = 256
-	fullGrid     = 2048 // blocks that keep any GPU busy, where a block can do more than its share
-)
+const blockThreads = 256
 
 // given is the memory of an operand, or nil where a call leaves it out.
 func given(c *device.Call, i int) unsafe.Pointer {
@@ -51,8 +48,8 @@ func given(c *device.Call, i int) unsafe.Pointer {
 	return c.In[i].Data
 }
 
-// blocks are those for n threads' work, which may be less than that many threads.
-func blocks(n int) int { return max(1, min(fullGrid, parts(n, blockThreads))) }
+// blocks are those for the work of n threads. Each may get more to do.
+func blocks(n int) int { return max(1, min(manyBlocks, parts(n, blockThreads))) }
 
 // imagesArguments are the images_arguments in kernels/images.cu.
 type imagesArguments struct {

@@ -44,7 +44,7 @@ type (
 
 func (i images) moments(c *device.Call) error {
 	x := c.In[0]
-	m, err := divide(x.Shape)
+	m, err := divide(x.Shape, fewBlocks)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (i images) moments(c *device.Call) error {
 }
 
 func (i images) normalize(c *device.Call) error {
-	m, err := divide(c.Out.Shape)
+	m, err := divide(c.Out.Shape, manyBlocks)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (i images) normalize(c *device.Call) error {
 
 func (i images) normalizeGradParams(c *device.Call) error {
 	x, moments := c.In[0], c.In[1].Data
-	m, err := divide(x.Shape)
+	m, err := divide(x.Shape, fewBlocks)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (i images) normalizeGradInput(c *device.Call) error {
 	if params == nil {
 		return errNoParams
 	}
-	m, err := divide(c.Out.Shape)
+	m, err := divide(c.Out.Shape, manyBlocks)
 	if err != nil {
 		return err
 	}

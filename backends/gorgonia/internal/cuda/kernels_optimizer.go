@@ -26,7 +26,7 @@ func (p plain) average(kernel string) func(c *device.Call) error {
 }
 
 // larsParts is the most parts that the squares of a length are added up in: as many as a block has threads.
-const larsParts = plainThreads
+const larsParts = blockThreads
 
 func larsPartsOf(n int) int { return min(larsParts, blocksFor(n)) }
 
@@ -70,7 +70,7 @@ type descendArguments struct {
 func (p plain) descend(c *device.Call) error {
 	n := graph.Size(c.Out.Shape)
 	return p.launch("descend", blocksFor(n), 1, unsafe.Pointer(&descendArguments{
-		p: c.In[0].Data, v: c.In[1].Data, rate: operandOf(c, 2), out: c.Out.Data, n: int64(n),
+		p: c.In[0].Data, v: c.In[1].Data, rate: given(c, 2), out: c.Out.Data, n: int64(n),
 	}))
 }
 

@@ -8,15 +8,14 @@ import (
 )
 
 // plain computes on Plain tensors. Sums are taken in an order that shapes alone decide, and rows that do not mix have the same bits
-// in a batch of any size.
+// in a batch of any size, products as far as the multiplier keeps to that.
 type plain struct {
 	launcher
 	multiplier
 }
 
-// plainKernels returns a kernel for each operation of package graph that has no images, and for those that may have, where their
-// tensors are Plain; Moments, Normalize and its gradients of matrices alone. Kernels read nothing on the host: a label that is no
-// class makes NaN.
+// plainKernels returns a kernel for each operation of package graph that computes something of Plain tensors. Moments, Normalize and
+// its gradients take matrices, elementwise operations any shape. Nothing is read on the host, so a label that is no class makes NaN.
 func plainKernels(l launcher, m multiplier) map[graph.Op]device.Kernel {
 	p := plain{l, m}
 	return map[graph.Op]device.Kernel{
@@ -65,30 +64,16 @@ func plainKernels(l launcher, m multiplier) map[graph.Op]device.Kernel {
 }
 
 const (
-	plainThreads = 256 // of a block
-	// plainElements is how many elements a thread has at least, where there are many, and plainBlocks the most blocks for them.
-	plainElements = 4
-	plainBlocks   = 2048
-	plainFloat    = 4 // bytes
-	// plainLine is what pieces of scratch memory are aligned to.
-	plainLine = 64
+	plainElements = 4  // that a thread has at least, where there are many
+	plainFloat    = 4  // bytes
+	plainLine     = 64 // bytes that pieces of scratch memory are aligned to
 )
 
-func ceilDiv(n, by int) int { return (n + by - 1) / by }
-
 // blocksFor is the number of blocks of a kernel that takes n elements in a loop.
-func blocksFor(n int) int { return max(1, min(plainBlocks, ceilDiv(n, plainThreads*plainElements))) }
-
-// operandOf is the memory of operand i of a call, nil where it is left out.
-func operandOf(c *device.Call, i int) unsafe.Pointer {
-	if i >= len(c.In) {
-		return nil
-	}
-	return c.In[i].Data
-}
+func blocksFor(n int) int { return blocks(parts(n, plainElements)) }
 
 // scratchFloats is what n numbers take of scratch memory.
-func scratchFloats(n int) int { return ceilDiv(n*plainFloat, plainLine) * plainLine }
+func scratchFloats(n int) int { return parts(n*plainFloat, plainLine) * plainLine }
 
 // behind is the memory behind n numbers of scratch memory.
 func behind(scratch unsafe.Pointer, n int) unsafe.Pointer {

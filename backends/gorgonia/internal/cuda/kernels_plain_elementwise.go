@@ -18,7 +18,7 @@ type plainElementwiseArguments struct {
 func (p plain) elementwise(kernel string, c *device.Call) error {
 	n := graph.Size(c.Out.Shape)
 	return p.launch(kernel, blocksFor(n), 1, unsafe.Pointer(&plainElementwiseArguments{
-		a: c.In[0].Data, b: operandOf(c, 1), out: c.Out.Data, n: int64(n), factor: float32(c.Attr.Factor),
+		a: c.In[0].Data, b: given(c, 1), out: c.Out.Data, n: int64(n), factor: float32(c.Attr.Factor),
 	}))
 }
 

@@ -44,7 +44,7 @@ func (i images) maxPool(c *device.Call) error {
 
 // poolWindows runs a kernel that computes something of each window of x, in a result of shape y.
 func (i images) poolWindows(kernel string, x device.Tensor, y []int, a graph.Attr, out unsafe.Pointer) error {
-	m, err := divide(y)
+	m, err := divide(y, manyBlocks)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (i images) maxPoolGrad(c *device.Call) error {
 	if err := i.poolWindows("max_pool_places", x, dy.Shape, c.Attr, c.Scratch); err != nil {
 		return err
 	}
-	m, err := divide(x.Shape)
+	m, err := divide(x.Shape, manyBlocks)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (i images) maxPoolGrad(c *device.Call) error {
 // avgPool gives each block one image, so that it needs no second kernel.
 func (i images) avgPool(c *device.Call) error {
 	x := c.In[0]
-	m, err := divide(x.Shape)
+	m, err := divide(x.Shape, manyBlocks)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (i images) avgPool(c *device.Call) error {
 
 func (i images) avgPoolGrad(c *device.Call) error {
 	s := c.Out.Shape
-	m, err := divide(s)
+	m, err := divide(s, manyBlocks)
 	if err != nil {
 		return err
 	}

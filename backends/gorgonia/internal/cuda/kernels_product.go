@@ -20,7 +20,7 @@ type productArguments struct {
 }
 
 func (t tiled) multiply(m, n, k int, a unsafe.Pointer, transA bool, b unsafe.Pointer, transB bool, out unsafe.Pointer) error {
-	return t.launch("product", ceilDiv(m, productSide), ceilDiv(n, productSide), unsafe.Pointer(&productArguments{
+	return t.launch("product", parts(m, productSide), parts(n, productSide), unsafe.Pointer(&productArguments{
 		a: a, b: b, out: out, m: int32(m), n: int32(n), k: int32(k), transA: flag(transA), transB: flag(transB),
 	}))
 }

@@ -12,7 +12,7 @@ import (
 // DirectoryVariable is the environment variable that names directories of CUDA's libraries, separated like those of PATH.
 const DirectoryVariable = "GOCLR_CUDA"
 
-// Libraries of CUDA for each major version of it, and the names that the packages of Python's have for them.
+// The names of CUDA's libraries, of the last two without the major version that ends them.
 const (
 	driverLibrary = "libcuda.so.1"
 	cudnnName     = "libcudnn.so.9"
@@ -35,8 +35,18 @@ type finder struct {
 // newFinder looks in directories and those of DirectoryVariable, where the dynamic linker looks, in packages of Python, and in the
 // usual place of NVIDIA's toolkit.
 func newFinder(directories []string) finder {
+	var named []string
+	for _, d := range slices.Concat(directories, filepath.SplitList(os.Getenv(DirectoryVariable))) {
+		if d == "" {
+			continue
+		}
+		if absolute, err := filepath.Abs(d); err == nil {
+			d = absolute
+		}
+		named = append(named, d)
+	}
 	return finder{
-		directories: slices.Concat(directories, filepath.SplitList(os.Getenv(DirectoryVariable))),
+		directories: named,
 		packages:    sitePackages(),
 		open:        openLibrary,
 		close:       closeLibrary,
@@ -84,9 +94,6 @@ func wheels(library string) []string {
 func (f finder) places(library string) []string {
 	var paths []string
 	for _, d := range f.directories {
-		if d == "" {
-			continue
-		}
 		for _, below := range append([]string{"", "lib64", "lib"}, wheels(library)...) {
 			paths = append(paths, filepath.Join(d, below, library))
 		}
@@ -100,58 +107,64 @@ func (f finder) places(library string) []string {
 	return append(paths, filepath.Join("/usr/local/cuda/lib64", library))
 }
 
-// each opens a library wherever it is, until take accepts one. It returns what went wrong in each place, or nil.
-func (f finder) each(library string, take func(handle uintptr, path string) error) error {
-	var searched []string
-	var failures []error
+// each opens a library wherever it is, until take accepts one. Otherwise its error says where it looked; major is that of CUDA which the
+// library should be for.
+func (f finder) each(library string, major int, take func(handle uintptr, path string) error) error {
+	e := &notFoundError{library: library, major: major}
 	for _, path := range f.places(library) {
-		if filepath.IsAbs(path) || strings.ContainsRune(path, filepath.Separator) {
-			searched = append(searched, filepath.Dir(path))
+		if path == library {
+			e.searched = append(e.searched, "where the dynamic linker looks")
+		} else {
+			e.searched = append(e.searched, filepath.Dir(path))
 			if !f.exists(path) {
 				continue
 			}
-		} else {
-			searched = append(searched, "where the dynamic linker looks")
 		}
 		handle, err := f.open(path)
 		if err != nil {
-			if path != library {
-				failures = append(failures, fmt.Errorf("%s does not load: %w", path, err))
+			if !strings.Contains(err.Error(), library+": cannot open shared object file: No such file") {
+				e.failures = append(e.failures, fmt.Errorf("%s does not load: %w", path, err))
 			}
 			continue
 		}
 		if err := take(handle, path); err != nil {
 			f.close(handle)
-			failures = append(failures, err)
+			e.failures = append(e.failures, err)
 			continue
 		}
 		return nil
 	}
-	return &notFoundError{library: library, searched: searched, failures: failures}
+	return e
 }
 
 // A notFoundError says where a library was looked for.
 type notFoundError struct {
 	library  string
+	major    int // of CUDA
 	searched []string
 	failures []error // of those that are there
 }
 
 func (e *notFoundError) Error() string {
-	var b strings.Builder
-	if len(e.failures) == 0 {
-		fmt.Fprintf(&b, "no %s: looked in %s.", e.library, strings.Join(e.searched, ", "))
-	} else {
-		fmt.Fprintf(&b, "no %s that can be used: %v.", e.library, errors.Join(e.failures...))
+	what := fmt.Sprintf("no %s: looked in %s", e.library, strings.Join(e.searched, ", "))
+	if len(e.failures) > 0 {
+		what = fmt.Sprintf("no %s that can be used: %v", e.library, errors.Join(e.failures...))
 	}
 	if e.library == driverLibrary {
-		return b.String() + " Install NVIDIA's driver, or use -device cpu"
+		return what + ". Install NVIDIA's driver, or use -device cpu"
 	}
-	return fmt.Sprintf("%s Install it with %q (or the same for CUDA 12), name its directory in %s, or use -device cpu",
-		b.String(), "pip install nvidia-cudnn-cu13 nvidia-cublas nvidia-cuda-nvrtc", DirectoryVariable)
+	return fmt.Sprintf("%s. Install CUDA's libraries (%s), name their directory in %s, or use -device cpu", what, install(e.major), DirectoryVariable)
 }
 
 func (e *notFoundError) Unwrap() []error { return e.failures }
+
+// install is the command that installs the libraries for a major version of CUDA.
+func install(major int) string {
+	if major == 12 {
+		return "pip install nvidia-cudnn-cu12 nvidia-cublas-cu12 nvidia-cuda-nvrtc-cu12"
+	}
+	return fmt.Sprintf("pip install nvidia-cudnn-cu%d nvidia-cublas nvidia-cuda-nvrtc", major)
+}
 
 // libraries are CUDA's, all for the same major version of it.
 type libraries struct {
@@ -172,17 +185,26 @@ func (l *libraries) String() string {
 // ends.
 func openLibraries(f finder) (*libraries, error) {
 	l := &libraries{}
-	if err := f.each(driverLibrary, func(handle uintptr, _ string) (err error) {
-		l.driver, err = newDriver(handle)
-		return err
+	newest := slices.Max(cudaMajors)
+	var start error
+	if err := f.each(driverLibrary, newest, func(handle uintptr, _ string) error {
+		l.driver, start = newDriver(handle)
+		return nil
 	}); err != nil {
 		return nil, err
 	}
-	version, err := l.driver.version()
+	if start != nil {
+		return nil, start
+	}
+	driver, err := l.driver.version()
 	if err != nil {
 		return nil, err
 	}
-	return l, f.each(cudnnName, func(handle uintptr, path string) error { return l.complete(f, version, handle, path) })
+	err = f.each(cudnnName, min(newest, driver/1000), func(handle uintptr, path string) error { return l.complete(f, driver, handle, path) })
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // complete takes a cuDNN and opens the other libraries for its major version of CUDA.
@@ -200,13 +222,13 @@ func (l *libraries) complete(f finder, driver int, handle uintptr, path string) 
 			path, major, driver/1000, driver/10%100, driver/1000)
 	}
 	// cuDNN asks for these by their names when it computes, so they are loaded first.
-	if err := f.each(fmt.Sprintf("%s.%d", cublasLtName, major), func(handle uintptr, _ string) (err error) {
+	if err := f.each(fmt.Sprintf("%s.%d", cublasLtName, major), major, func(handle uintptr, _ string) (err error) {
 		l.cublasLt, err = newCublasLt(handle)
 		return err
 	}); err != nil {
 		return fmt.Errorf("%s is for CUDA %d: %w", path, major, err)
 	}
-	if err := f.each(fmt.Sprintf("%s.%d", nvrtcName, major), func(handle uintptr, _ string) (err error) {
+	if err := f.each(fmt.Sprintf("%s.%d", nvrtcName, major), major, func(handle uintptr, _ string) (err error) {
 		l.nvrtc, err = newNVRTC(handle)
 		return err
 	}); err != nil {

@@ -54,7 +54,12 @@ func (m *memory) Free() error {
 	if m.address == 0 {
 		return nil
 	}
-	err := m.gpu.do(func() error { return m.gpu.check("cuMemFree", m.gpu.cuMemFree.call(m.address)) })
+	g := m.gpu
+	err := g.do(func() error {
+		return errors.Join(
+			g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(g.stream)),
+			g.check("cuMemFree", g.cuMemFree.call(m.address)))
+	})
 	m.address = 0
 	return err
 }

@@ -9,15 +9,17 @@ import (
 
 // An nvrtc is the library that compiles CUDA C at run time.
 type nvrtc struct {
-	nvrtcVersion           function
-	nvrtcGetErrorString    function
-	nvrtcCreateProgram     function
-	nvrtcDestroyProgram    function
-	nvrtcCompileProgram    function
-	nvrtcGetProgramLogSize function
-	nvrtcGetProgramLog     function
-	nvrtcGetCUBINSize      function
-	nvrtcGetCUBIN          function
+	nvrtcVersion              function
+	nvrtcGetErrorString       function
+	nvrtcGetNumSupportedArchs function
+	nvrtcGetSupportedArchs    function
+	nvrtcCreateProgram        function
+	nvrtcDestroyProgram       function
+	nvrtcCompileProgram       function
+	nvrtcGetProgramLogSize    function
+	nvrtcGetProgramLog        function
+	nvrtcGetCUBINSize         function
+	nvrtcGetCUBIN             function
 
 	major, minor int // its version, that of CUDA
 }
@@ -41,6 +43,30 @@ func (n *nvrtc) check(function string, result uintptr) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %s", function, text(n.nvrtcGetErrorString.call(uintptr(code))))
+}
+
+// architecture is the kind of GPU to compile for, 10 * major + minor: that of a GPU of the given compute capability, or the newest one
+// before it whose machine code it runs.
+func (n *nvrtc) architecture(major, minor int) (int, error) {
+	var count int32
+	if err := n.check("nvrtcGetNumSupportedArchs", n.nvrtcGetNumSupportedArchs.call(uintptr(unsafe.Pointer(&count)))); err != nil {
+		return 0, err
+	}
+	known := make([]int32, max(1, count))
+	if err := n.check("nvrtcGetSupportedArchs", n.nvrtcGetSupportedArchs.call(uintptr(unsafe.Pointer(&known[0])))); err != nil {
+		return 0, err
+	}
+	newest := 0
+	for _, k := range known {
+		if a := int(k); a/10 == major && a%10 <= minor {
+			newest = max(newest, a)
+		}
+	}
+	if newest == 0 {
+		return 0, fmt.Errorf("NVRTC %d.%d does not compile for a GPU of compute capability %d.%d: install the libraries of another version of CUDA, or use -device cpu",
+			n.major, n.minor, major, minor)
+	}
+	return newest, nil
 }
 
 // compile returns the machine code of a program for the kind of GPU that the options name.

@@ -2,9 +2,9 @@ package cuda
 
 import "github.com/ebitengine/purego"
 
-// openLibrary loads a shared library; its functions can be found by libraries that are loaded later.
+// openLibrary loads a shared library. Libraries that are loaded later find it by its name, but do not mistake its functions for theirs.
 func openLibrary(path string) (uintptr, error) {
-	return purego.Dlopen(path, purego.RTLD_LAZY|purego.RTLD_GLOBAL)
+	return purego.Dlopen(path, purego.RTLD_LAZY|purego.RTLD_LOCAL)
 }
 
 // closeLibrary undoes openLibrary.

@@ -3,9 +3,7 @@
 #ifndef EMULATE_H
 #define EMULATE_H
 
-#undef _FORTIFY_SOURCE // it takes a jump to another stack for a mistake
 #include <math.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,87 +23,66 @@ static inline float rsqrtf(float v) { return 1 / sqrtf(v); }
 
 enum { EMULATED_STACK = 64 << 10, EMULATED_THREADS = 256 };
 
-// The contexts live as long as the library: each runs its thread of one block after another.
-struct emulated_thread_context { jmp_buf at; bool begun, done; char *stack; };
-struct emulated_contexts {
-	emulated_thread_context of[EMULATED_THREADS];
-	~emulated_contexts() {
-		for (auto &c : of) free(c.stack);
-	}
-};
-static emulated_contexts emulated;
-static jmp_buf emulated_main;
-static ucontext_t emulated_begin, emulated_back;
+// Where a context goes on, of __builtin_setjmp: swapcontext would ask the system for the mask of signals, each time. What jumps is
+// noipa, since the compiler would conclude that nothing has happened in between.
+typedef void *emulated_place[5];
+
+static emulated_place emulated_main, emulated_at[EMULATED_THREADS];
+static bool emulated_begun[EMULATED_THREADS], emulated_done[EMULATED_THREADS];
 static void (*emulated_body)(const void *);
 static const void *emulated_arguments;
-static bool emulated_alone, emulated_stray; // threads run without contexts of their own; one of them came to a barrier all the same
 
-static void __syncthreads() {
+static __attribute__((noipa)) void emulated_jump(emulated_place to) { __builtin_longjmp(to, 1); }
+
+static __attribute__((noipa)) void emulated_give_way(int self) {
+	if (!__builtin_setjmp(emulated_at[self])) emulated_jump(emulated_main);
+}
+
+static inline void __syncthreads() {
 	int self = threadIdx.x;
-	if (emulated_alone) {
-		emulated_stray = true;
-		return;
-	}
-	if (!_setjmp(emulated.of[self].at)) _longjmp(emulated_main, 1);
+	emulated_give_way(self);
 	threadIdx.x = self;
 }
 
+// emulated_thread runs a body each time it is resumed.
 static void emulated_thread() {
-	int self = threadIdx.x;
-	for (;;) {
+	for (int self = threadIdx.x;; threadIdx.x = self) {
 		emulated_body(emulated_arguments);
-		emulated.of[self].done = true;
-		if (!_setjmp(emulated.of[self].at)) _longjmp(emulated_main, 1);
+		emulated_done[self] = true;
+		emulated_give_way(self);
 	}
 }
 
-// emulated_resume runs a thread up to its next barrier or its end. Only its very first start asks the system for something.
-static void __attribute__((noinline)) emulated_resume(int t) {
+// The stacks go with the library.
+static struct emulated_stacks {
+	char *stacks;
+	~emulated_stacks() { free(stacks); }
+} emulated_memory;
+
+static __attribute__((noipa)) void emulated_begin(int t) {
+	if (!emulated_memory.stacks) emulated_memory.stacks = (char *)malloc((size_t)EMULATED_STACK * EMULATED_THREADS);
+	ucontext_t context;
+	getcontext(&context);
+	context.uc_stack.ss_sp = emulated_memory.stacks + (size_t)t * EMULATED_STACK;
+	context.uc_stack.ss_size = EMULATED_STACK;
+	context.uc_link = 0;
+	makecontext(&context, emulated_thread, 0);
+	emulated_begun[t] = true;
+	setcontext(&context);
+}
+
+// emulated_resume runs a thread until it gives way.
+static __attribute__((noipa)) void emulated_resume(int t) {
 	threadIdx = {t, 0, 0};
-	emulated_thread_context &c = emulated.of[t];
-	if (_setjmp(emulated_main)) return;
-	if (c.begun) _longjmp(c.at, 1);
-	c.begun = true;
-	c.stack = (char *)malloc(EMULATED_STACK);
-	getcontext(&emulated_begin);
-	emulated_begin.uc_stack.ss_sp = c.stack;
-	emulated_begin.uc_stack.ss_size = EMULATED_STACK;
-	emulated_begin.uc_link = 0;
-	makecontext(&emulated_begin, emulated_thread, 0);
-	swapcontext(&emulated_back, &emulated_begin);
-}
-
-// emulated_block runs a block. Where its first thread meets no barrier the others need no context. It returns false if the threads do
-// not meet at the same barriers.
-static bool emulated_block() {
-	for (auto &c : emulated.of) c.done = false;
-	emulated_resume(0);
-	if (emulated.of[0].done) {
-		emulated_alone = true;
-		emulated_stray = false;
-		for (int t = 1; t < EMULATED_THREADS; t++) {
-			threadIdx = {t, 0, 0};
-			emulated_body(emulated_arguments);
-		}
-		emulated_alone = false;
-		return !emulated_stray;
-	}
-	int ended = 0;
-	for (int t = 1; t < EMULATED_THREADS; t++) {
-		emulated_resume(t);
-		ended += emulated.of[t].done;
-	}
-	while (ended == 0) {
-		for (int t = 0; t < EMULATED_THREADS; t++) {
-			emulated_resume(t);
-			ended += emulated.of[t].done;
-		}
-	}
-	return ended == EMULATED_THREADS;
+	if (__builtin_setjmp(emulated_main)) return;
+	if (!emulated_begun[t]) emulated_begin(t);
+	emulated_jump(emulated_at[t]);
 }
 
 // emulated_launch runs a grid. It returns -1 if the threads of a block do not meet at the same barriers.
+// Every other block, the last thread comes first, so that a result tells where threads race.
 static inline int emulated_launch(void (*body)(const void *), const void *arguments, int x, int y, int threads) {
+	static bool backwards;
 	if (threads != EMULATED_THREADS) return -1;
 	emulated_body = body;
 	emulated_arguments = arguments;
@@ -114,12 +91,21 @@ static inline int emulated_launch(void (*body)(const void *), const void *argume
 	for (int by = 0; by < y; by++)
 		for (int bx = 0; bx < x; bx++) {
 			blockIdx = {bx, by, 0};
-			if (emulated_block()) continue;
-			for (auto &c : emulated.of) { // some stand at a barrier for good
-				free(c.stack);
-				c = {};
+			backwards = !backwards;
+			memset(emulated_done, 0, sizeof emulated_done);
+			for (int left = threads; left > 0;) {
+				int ended = 0;
+				for (int i = 0; i < threads; i++) {
+					int t = backwards ? threads - 1 - i : i;
+					emulated_resume(t);
+					ended += emulated_done[t];
+				}
+				if (ended != 0 && ended != threads) {
+					memset(emulated_begun, 0, sizeof emulated_begun);
+					return -1;
+				}
+				left -= ended;
 			}
-			return -1;
 		}
 	return 0;
 }

@@ -16,7 +16,9 @@ struct largest_logit {
 	int index;
 };
 
-__device__ inline bool is_larger(largest_logit a, largest_logit b) { return a.value > b.value || (a.value == b.value && a.index < b.index); }
+__device__ inline bool is_larger(largest_logit a, largest_logit b) {
+	return a.value > b.value || (a.value == b.value && a.index < b.index);
+}
 
 // largest_of is that of a row of logits, for all threads.
 __device__ inline largest_logit largest_of(const float *logits, int classes) {

@@ -39,7 +39,7 @@ __device__ inline void slab_totals(const float *partial, int slabs, int channels
 	int channel = blockIdx.x * TOTAL_CHANNELS + threadIdx.x % TOTAL_CHANNELS;
 	double s[2] = {0, 0};
 	if (channel < channels) {
-#pragma unroll 4
+#pragma unroll 8
 		for (int i = threadIdx.x / TOTAL_CHANNELS; i < slabs; i += THREADS / TOTAL_CHANNELS) {
 			const float *p = partial + (size)i * 2 * channels + channel;
 			s[0] += p[0];
@@ -182,17 +182,18 @@ struct normalize_images_gradient_arguments {
 template <int W> __device__ inline void input_gradient_of(const normalize_images_gradient_arguments &a) {
 	lane l = lane_of<W>(a.m);
 	if (l.from >= l.to) return;
-	float mean[W], factor[W], slope[W], offset[W];
+	float mean[W], variance[W], factor[W], slope[W], offset[W], share = 1.0f / a.m.rows;
 	floats_of<W>(a.moments + l.channel, mean);
+	floats_of<W>(a.moments + a.m.channels + l.channel, variance);
 	floats_of<W>(a.gamma + l.channel, factor);
 	floats_of<W>(a.params + l.channel, slope);
 	floats_of<W>(a.params + a.m.channels + l.channel, offset);
 #pragma unroll
 	for (int k = 0; k < W; k++) {
-		float inverse = rsqrtf(a.moments[a.m.channels + l.channel + k] + a.eps);
+		float inverse = rsqrtf(variance[k] + a.eps);
 		factor[k] *= inverse;
-		slope[k] *= inverse / a.m.rows;
-		offset[k] /= a.m.rows;
+		slope[k] *= inverse * share;
+		offset[k] *= share;
 	}
 	for (int row = l.from; row < l.to; row += l.step) {
 		size at = (size)row * a.m.channels + l.channel;

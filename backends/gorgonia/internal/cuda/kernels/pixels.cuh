@@ -87,10 +87,18 @@ template <int W> __device__ inline void write(image *p, const float (&v)[W]) {
 	}
 }
 
-// floats_of reads W numbers of a channel's.
+// floats_of reads W numbers of channels, which are aligned as the channels are.
 template <int W> __device__ inline void floats_of(const float *p, float (&v)[W]) {
+	if constexpr (W == 1) {
+		v[0] = *p;
+	} else {
 #pragma unroll
-	for (int k = 0; k < W; k++) v[k] = p[k];
+		for (int i = 0; i < W / 4; i++) {
+			words u = ((const words *)p)[i];
+#pragma unroll
+			for (int k = 0; k < 4; k++) v[4 * i + k] = __uint_as_float(u.w[k]);
+		}
+	}
 }
 
 // column_sums adds up S numbers for each channel over the threads of a block, times a factor, into out [S, channels]. All threads call

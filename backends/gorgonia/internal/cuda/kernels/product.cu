@@ -16,7 +16,8 @@ typedef float product_panel[PRODUCT_DEPTH][PRODUCT_SIDE + 1]; // one more, so th
 // says that the matrix lies as [k, rows].
 __device__ inline void product_load(product_panel panel, const float *x, int rows, int k, int row, int at, bool across) {
 #pragma unroll
-	for (int e = threadIdx.x; e < PRODUCT_SIDE * PRODUCT_DEPTH; e += THREADS) {
+	for (int i = 0; i < PRODUCT_SIDE * PRODUCT_DEPTH / THREADS; i++) {
+		int e = i * THREADS + threadIdx.x;
 		int r = across ? e % PRODUCT_SIDE : e / PRODUCT_DEPTH, d = across ? e / PRODUCT_SIDE : e % PRODUCT_DEPTH;
 		float v = 0;
 		if (row + r < rows && at + d < k) v = across ? x[(size)(at + d) * rows + row + r] : x[(size)(row + r) * k + at + d];

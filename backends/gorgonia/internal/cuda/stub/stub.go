@@ -61,8 +61,27 @@ func Open(t testing.TB) *Libraries {
 	return l
 }
 
-// Set gives a name a value that the libraries read, as documented by stub_setting's callers: devices, driver, major, minor, memory
-// (bytes), fail_allocation (its number, from 1 after Set), fail_launch (likewise: the GPU is lost), refuse_launch (likewise: it is not), pinned (bytes at once), and others.
+// Use has the code under test find the libraries by the environment, and keep what it compiles beside them.
+func (l *Libraries) Use(t testing.TB) {
+	t.Helper()
+	t.Setenv("GOCLR_CUDA", l.Directory)
+	t.Setenv("XDG_CACHE_HOME", l.Cache)
+}
+
+// Set gives a name a value that the libraries read, a number:
+//
+//	devices, major, minor           how many GPUs there are, and their compute capability
+//	driver                          the version of CUDA that the driver is for
+//	memory, pinned                  bytes of the GPU's memory, and of the host's that can be pinned at once
+//	fail_allocation, fail_launch    which allocation or start of a kernel fails, counted from 1 and from the call of Set
+//	refuse_launch                   likewise, but the GPU computes on
+//	failure, cuInit                 the error of such a kernel, and of cuInit
+//	nvrtc_minor                     the minor version of NVRTC
+//	cudnn_cudart                    the version of CUDA that cuDNN is for
+//	cudnn_create, cublaslt_create   the status of making a handle
+//	cudnn_status, cublaslt_status   the status of each computation
+//	cudnn_workspace                 bytes that a convolution wants, for each image
+//	cudnn_any_order, cublaslt_none  1: there is no algorithm with the same bits each time, none at all
 func (l *Libraries) Set(name string, value any) { l.set(name, fmt.Sprint(value)) }
 
 // Log returns the calls since Open, one a line.
@@ -85,7 +104,7 @@ func load() (*Libraries, error) {
 	if err != nil {
 		return nil, err
 	}
-	handle, err := purego.Dlopen(filepath.Join(directory, products[0].library), purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	handle, err := purego.Dlopen(filepath.Join(directory, products[0].library), purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, err
 	}

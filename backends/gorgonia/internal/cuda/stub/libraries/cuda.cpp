@@ -184,6 +184,9 @@ int cuInit(unsigned flags) {
 	return (int)stub_setting("cuInit", SUCCESS);
 }
 
+// cuGetExportTable is asked for by NVIDIA's own NVRTC, should that be loaded too. There is no table.
+int cuGetExportTable(const void **table, const void *) { return *table = 0, NOT_FOUND; }
+
 int cuDriverGetVersion(int *version) {
 	*version = (int)stub_setting("driver", 13000);
 	return SUCCESS;
