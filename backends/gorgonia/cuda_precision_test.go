@@ -14,6 +14,9 @@ import (
 
 // TestCUDAInBFloat16 runs the suite with images of bfloat16.
 func TestCUDAInBFloat16(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	runOnStandIn(t, "bf16", 1e-2)
 }
 
