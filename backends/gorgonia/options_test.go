@@ -13,7 +13,7 @@ func TestWrongOptions(t *testing.T) {
 		options backends.Options
 		want    string
 	}{
-		{backends.Options{Device: "tpu"}, `unknown device "tpu": this version knows cpu`},
+		{backends.Options{Device: "tpu"}, `unknown device "tpu": this backend has cpu and cuda:N`},
 		{backends.Options{Threads: -1}, "name at least 1"},
 		{backends.Options{Provider: "OpenVINO"}, "use backend onnx"},
 		{backends.Options{ProviderOptions: map[string]string{"use_tf32": "0"}}, "use backend onnx"},
