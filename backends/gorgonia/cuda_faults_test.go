@@ -79,17 +79,19 @@ func train(t *testing.T, s *graph.Step) (err error) {
 // TestCUDARefusedAllocations refuses each allocation in turn, from that of Open to that of Backward.
 func TestCUDARefusedAllocations(t *testing.T) {
 	l := standIn(t)
-	refused := 0
-	for k := 1; k < 20; k++ {
+	refused, passed := 0, 0
+	for k := 1; passed < 3; k++ { // where a workspace is refused, it may succeed later
 		l.Set("fail_allocation", k)
 		err := train(t, smallStep())
 		if held, bytes := l.Held(), l.Allocated(); held != 0 || bytes != 0 {
 			t.Fatalf("allocation %d refused: %d things and %d bytes were not given back", k, held, bytes)
 		}
-		if err != nil { // that of a workspace may succeed later
-			refused++
-			wantError(t, err, "MiB of memory are needed", "use a smaller batch")
+		if err == nil {
+			passed++
+			continue
 		}
+		refused++
+		wantError(t, err, "MiB of memory are needed", "use a smaller batch")
 	}
 	if refused < 4 {
 		t.Errorf("only %d allocations", refused)
@@ -108,7 +110,7 @@ func TestCUDARefusedLaunches(t *testing.T) {
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	after := saveTest(t, p)
-	for k := 1; ; k += 5 {
+	for k := 1; ; k += 11 {
 		if err := p.Load(before); err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,9 @@ import (
 
 // TestCUDAInBFloat16 runs the suite with images of bfloat16.
 func TestCUDAInBFloat16(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	runOnStandIn(t, "bf16", backendtest.Options{Tolerance: 1e-2, Round: mantissa(7)})
 }
 

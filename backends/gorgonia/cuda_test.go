@@ -9,7 +9,6 @@ import (
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/backendtest"
-	"github.com/goclr/goclr/backends/gorgonia/internal/cuda"
 	"github.com/goclr/goclr/backends/gorgonia/internal/cuda/stub"
 )
 
@@ -17,8 +16,7 @@ import (
 func standIn(t *testing.T) *stub.Libraries {
 	t.Helper()
 	l := stub.Open(t)
-	t.Setenv(cuda.DirectoryVariable, l.Directory)
-	t.Setenv("XDG_CACHE_HOME", l.Cache)
+	l.Use(t)
 	t.Cleanup(func() {
 		if n := l.Held(); n != 0 {
 			t.Errorf("%d things were not given back", n)

@@ -53,11 +53,17 @@ static void emulated_thread() {
 	}
 }
 
+// The stacks go with the library.
+static struct emulated_stacks {
+	char *stacks;
+	~emulated_stacks() { free(stacks); }
+} emulated_memory;
+
 static __attribute__((noipa)) void emulated_begin(int t) {
-	static char *stacks = (char *)malloc((size_t)EMULATED_STACK * EMULATED_THREADS);
+	if (!emulated_memory.stacks) emulated_memory.stacks = (char *)malloc((size_t)EMULATED_STACK * EMULATED_THREADS);
 	ucontext_t context;
 	getcontext(&context);
-	context.uc_stack.ss_sp = stacks + (size_t)t * EMULATED_STACK;
+	context.uc_stack.ss_sp = emulated_memory.stacks + (size_t)t * EMULATED_STACK;
 	context.uc_stack.ss_size = EMULATED_STACK;
 	context.uc_link = 0;
 	makecontext(&context, emulated_thread, 0);
