@@ -200,6 +200,10 @@ func openLibraries(f finder) (*libraries, error) {
 	if err != nil {
 		return nil, err
 	}
+	if oldest := slices.Min(cudaMajors); driver/1000 < oldest {
+		return nil, fmt.Errorf("NVIDIA's driver is for CUDA %d.%d, goclr needs one for CUDA %d: install a newer driver, or use -device cpu",
+			driver/1000, driver/10%100, oldest)
+	}
 	err = f.each(cudnnName, min(newest, driver/1000), func(handle uintptr, path string) error { return l.complete(f, driver, handle, path) })
 	if err != nil {
 		return nil, err
