@@ -9,7 +9,7 @@
 #
 # Of the environment: PYTHON (python3), GOCLR_CUDA (directories of CUDA's libraries, before PyTorch's), and sizes to change:
 # PRECISIONS, PEERS (precisions of PyTorch), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their batches, CASES,
-# ENCODER, WIDTH, BATCH and EPOCHS of trainings, LOSS_STEPS, BIT_STEPS, and GROUPS_OF_TESTS, a pattern.
+# EPOCHS (100) and further FLAGS of pretrain, LOSS_STEPS, BIT_STEPS, SCORE_SECONDS kept for kNN, and GROUPS_OF_TESTS, a pattern.
 set -u
 
 [ $# -ge 1 ] || { echo "usage: sh run.sh OUT [SECONDS]" >&2; exit 2; }
@@ -23,7 +23,7 @@ cd "$here" || exit 2
 
 python=${PYTHON:-python3}
 rounds=${ROUNDS:-3} steps=${STEPS:-20}
-network="-encoder ${ENCODER:-resnet18} -width ${WIDTH:-1} -batch ${BATCH:-512} -epochs ${EPOCHS:-100}"
+network="-encoder resnet18 -width 1 -batch 512 -epochs ${EPOCHS:-100}${FLAGS:+ $FLAGS}"
 on="-backend gorgonia -device cuda:0"
 scratch=${TMPDIR:-/tmp}/goclr-gpu-cache
 export TORCHINDUCTOR_CACHE_DIR="${TORCHINDUCTOR_CACHE_DIR:-$scratch/inductor}"
@@ -59,7 +59,7 @@ part() { # name, seconds, function and its arguments
         mv "$out/parts/$name.part" "$out/parts/$name.md"
     else
         printf '\nFAILED. The last it said:\n\n' >>"$out/parts/$name.part"
-        tail -n 8 "$out/parts/$name.log" | cut -c 1-600 | sed 's/^/    /' >>"$out/parts/$name.part"
+        tail -n 8 "$out/parts/$name.log" | cut -c 1-2000 | sed 's/^/    /' >>"$out/parts/$name.part"
         echo "$name: FAILED" >&2
         tail -n 3 "$out/parts/$name.log" | cut -c 1-600 >&2
         failed="$failed $name"
@@ -147,8 +147,8 @@ losses() {
     $python summary.py losses "$out/runs/loss-fp32" "$out/runs/loss-bf16"
 }
 
-# times compares the steps of goclr and PyTorch, and again with half the batch if memory is short.
-times() { # case, encoder, width, side, images
+# step_times compares the steps of goclr and PyTorch, and again with half the batch if memory is short.
+step_times() { # case, encoder, width, side, images
     case=$1 images=$5
     set -- --encoder "$2" --width "$3" --size "$4"
     while :; do
@@ -217,9 +217,9 @@ part same-bits 40 bits
 part losses 60 losses
 for case in ${CASES:-resnet18-32px resnet50-224px}; do
     case $case in
-    resnet18-32px) part "step-$case" 120 times "$case" resnet18 1 32 "${IMAGES18:-512}" ;;
-    resnet18-width0.25-32px) part "step-$case" 120 times "$case" resnet18 0.25 32 "${IMAGES18:-512}" ;;
-    resnet50-224px) part "step-$case" 170 times "$case" resnet50 1 224 "${IMAGES50:-256}" ;;
+    resnet18-32px) part "step-$case" 120 step_times "$case" resnet18 1 32 "${IMAGES18:-512}" ;;
+    resnet18-width0.25-32px) part "step-$case" 120 step_times "$case" resnet18 0.25 32 "${IMAGES18:-512}" ;;
+    resnet50-224px) part "step-$case" 170 step_times "$case" resnet50 1 224 "${IMAGES50:-256}" ;;
     *) echo "no case $case: choose of resnet18-32px, resnet18-width0.25-32px and resnet50-224px" >&2; exit 2 ;;
     esac
 done
