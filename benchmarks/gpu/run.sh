@@ -8,7 +8,7 @@
 # others, but the exit status is 1. Run again with the same OUT, it keeps the parts that succeeded, and goes on with the training.
 #
 # Of the environment: PYTHON (python3), GOCLR_CUDA (directories of CUDA's libraries, before PyTorch's), and sizes to change:
-# PRECISIONS, PEERS (precisions of PyTorch), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their batches, CASES,
+# PRECISIONS (fp32 tf32 bf16), PEERS (precisions of PyTorch: bf16), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their batches, CASES,
 # EPOCHS (100) and further FLAGS of pretrain, LOSS_STEPS, BIT_STEPS, SCORE_SECONDS kept for kNN, and GROUPS_OF_TESTS, a pattern.
 set -u
 
@@ -169,7 +169,7 @@ table() { # case, images, flags of torch_step.py
         line="bin/step.test -test.run ^\$ -test.bench $bench -test.benchtime ${steps}x -images $images"
         set -- "$@" "$line::$line"
     done
-    for precision in ${PEERS-bf16 tf32}; do
+    for precision in ${PEERS-bf16}; do
         line="peers/torch_step.py $model --images $images --variant compile-channels-last --device cuda --precision $precision --steps $steps"
         set -- "$@" "python3 $line::$python $line"
     done
@@ -211,7 +211,7 @@ cifar10() {
 
 part machine 60 machine
 for precision in ${PRECISIONS:-fp32 tf32 bf16}; do
-    part "conformance-$precision" 80 conformance "$precision"
+    part "conformance-$precision" 60 conformance "$precision"
 done
 part same-bits 40 bits
 part losses 60 losses
@@ -219,7 +219,7 @@ for case in ${CASES:-resnet18-32px resnet50-224px}; do
     case $case in
     resnet18-32px) part "step-$case" 120 step_times "$case" resnet18 1 32 "${IMAGES18:-512}" ;;
     resnet18-width0.25-32px) part "step-$case" 120 step_times "$case" resnet18 0.25 32 "${IMAGES18:-512}" ;;
-    resnet50-224px) part "step-$case" 170 step_times "$case" resnet50 1 224 "${IMAGES50:-256}" ;;
+    resnet50-224px) part "step-$case" 190 step_times "$case" resnet50 1 224 "${IMAGES50:-256}" ;;
     *) echo "no case $case: choose of resnet18-32px, resnet18-width0.25-32px and resnet50-224px" >&2; exit 2 ;;
     esac
 done
