@@ -8,8 +8,9 @@
 # others, but the exit status is 1. Run again with the same OUT, it keeps the parts that succeeded, and goes on with the training.
 #
 # Of the environment: PYTHON (python3), GOCLR_CUDA (directories of CUDA's libraries, before PyTorch's), and sizes to change:
-# PRECISIONS (fp32 tf32 bf16), PEERS (precisions of PyTorch: bf16), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their batches, CASES,
-# EPOCHS (100) and further FLAGS of pretrain, LOSS_STEPS, BIT_STEPS, SCORE_SECONDS kept for kNN, and GROUPS_OF_TESTS, a pattern.
+# PRECISIONS (fp32 tf32 bf16), PEERS (precisions of PyTorch: bf16), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their
+# batches, CASES, EPOCHS (100) and further FLAGS of pretrain, LOSS_STEPS, BIT_STEPS, SCORE_SECONDS kept for kNN, and GROUPS_OF_TESTS, a
+# pattern.
 set -u
 
 [ $# -ge 1 ] || { echo "usage: sh run.sh OUT [SECONDS]" >&2; exit 2; }
