@@ -31,9 +31,12 @@ class Failure(Exception):
     """Says which command failed, and how."""
 
 
-def run(command, limit):
-    """Returns what a command prints, and its peak resident memory in MiB; it is killed after limit seconds, if that is not None."""
-    process = subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, text=True)
+def run(command, limit, errors):
+    """Returns what a command prints, and its peak resident memory in MiB.
+
+    It is killed after limit seconds, if that is not None. Its standard error goes to errors, a file of package subprocess.
+    """
+    process = subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, stderr=errors, text=True)
     timer = threading.Timer(limit or 0, process.kill)
     if limit is not None:
         timer.start()
@@ -143,7 +146,7 @@ def main():
             if shown in failed or left is not None and left <= 0:
                 continue
             try:
-                output, peak = run(command, left)
+                output, peak = run(command, left, subprocess.STDOUT if args.go_on else None)
                 found = [(key, values) for key, values in parse(output, args.cores) if all(u in values for u in args.units)]
                 if not found:
                     raise Failure(f"{command}: printed no {' and '.join(args.units)}\n{output}")
@@ -164,10 +167,9 @@ def main():
 
     print(f"Machine: {machine()}.\n\nVersions: {args.versions}.\n")
     busy = f", NOT QUIET: above {QUIET}" if args.load > QUIET else ""
-    if not rows:
-        sys.exit("no command gave a result")
-    print(f"Rounds: {args.rounds}, in turn. Load average before: {args.load}{busy}; meanwhile: {min(load):.1f} to {max(load):.1f}.\n")
-    print_results(rows, args)
+    print(f"Rounds: {args.rounds}, in turn. Load average before: {args.load}{busy}; meanwhile: {min(load, default=0):.1f} to {max(load, default=0):.1f}.\n")
+    if rows:
+        print_results(rows, args)
     for shown in (pair.split("::")[0] for pair in args.commands):
         if shown in failed:
             print(f"\nFailed: `{shown}`\n\n" + "\n".join("    " + line for line in failed[shown].splitlines()[-5:]))

@@ -8,8 +8,9 @@
 # others, but the exit status is 1. Run again with the same OUT, it keeps the parts that succeeded, and goes on with the training.
 #
 # Of the environment: PYTHON (python3), GOCLR_CUDA (directories of CUDA's libraries, before PyTorch's), and sizes to change:
-# PRECISIONS, PEERS (precisions of PyTorch), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their batches, CASES,
-# ENCODER, WIDTH, BATCH and EPOCHS of trainings, LOSS_STEPS, BIT_STEPS, and GROUPS_OF_TESTS, a pattern.
+# PRECISIONS (fp32 tf32 bf16), PEERS (precisions of PyTorch: bf16), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their
+# batches, CASES, EPOCHS (100) and further FLAGS of pretrain, LOSS_STEPS, BIT_STEPS, SCORE_SECONDS kept for kNN, and GROUPS_OF_TESTS, a
+# pattern.
 set -u
 
 [ $# -ge 1 ] || { echo "usage: sh run.sh OUT [SECONDS]" >&2; exit 2; }
@@ -23,7 +24,7 @@ cd "$here" || exit 2
 
 python=${PYTHON:-python3}
 rounds=${ROUNDS:-3} steps=${STEPS:-20}
-network="-encoder ${ENCODER:-resnet18} -width ${WIDTH:-1} -batch ${BATCH:-512} -epochs ${EPOCHS:-100}"
+network="-encoder resnet18 -width 1 -batch 512 -epochs ${EPOCHS:-100}${FLAGS:+ $FLAGS}"
 on="-backend gorgonia -device cuda:0"
 scratch=${TMPDIR:-/tmp}/goclr-gpu-cache
 export TORCHINDUCTOR_CACHE_DIR="${TORCHINDUCTOR_CACHE_DIR:-$scratch/inductor}"
@@ -59,7 +60,7 @@ part() { # name, seconds, function and its arguments
         mv "$out/parts/$name.part" "$out/parts/$name.md"
     else
         printf '\nFAILED. The last it said:\n\n' >>"$out/parts/$name.part"
-        tail -n 8 "$out/parts/$name.log" | cut -c 1-600 | sed 's/^/    /' >>"$out/parts/$name.part"
+        tail -n 8 "$out/parts/$name.log" | cut -c 1-2000 | sed 's/^/    /' >>"$out/parts/$name.part"
         echo "$name: FAILED" >&2
         tail -n 3 "$out/parts/$name.log" | cut -c 1-600 >&2
         failed="$failed $name"
@@ -147,8 +148,8 @@ losses() {
     $python summary.py losses "$out/runs/loss-fp32" "$out/runs/loss-bf16"
 }
 
-# times compares the steps of goclr and PyTorch, and again with half the batch if memory is short.
-times() { # case, encoder, width, side, images
+# step_times compares the steps of goclr and PyTorch, and again with half the batch if memory is short.
+step_times() { # case, encoder, width, side, images
     case=$1 images=$5
     set -- --encoder "$2" --width "$3" --size "$4"
     while :; do
@@ -169,7 +170,7 @@ table() { # case, images, flags of torch_step.py
         line="bin/step.test -test.run ^\$ -test.bench $bench -test.benchtime ${steps}x -images $images"
         set -- "$@" "$line::$line"
     done
-    for precision in ${PEERS-bf16 tf32}; do
+    for precision in ${PEERS-bf16}; do
         line="peers/torch_step.py $model --images $images --variant compile-channels-last --device cuda --precision $precision --steps $steps"
         set -- "$@" "python3 $line::$python $line"
     done
@@ -211,15 +212,15 @@ cifar10() {
 
 part machine 60 machine
 for precision in ${PRECISIONS:-fp32 tf32 bf16}; do
-    part "conformance-$precision" 80 conformance "$precision"
+    part "conformance-$precision" 60 conformance "$precision"
 done
 part same-bits 40 bits
 part losses 60 losses
 for case in ${CASES:-resnet18-32px resnet50-224px}; do
     case $case in
-    resnet18-32px) part "step-$case" 120 times "$case" resnet18 1 32 "${IMAGES18:-512}" ;;
-    resnet18-width0.25-32px) part "step-$case" 120 times "$case" resnet18 0.25 32 "${IMAGES18:-512}" ;;
-    resnet50-224px) part "step-$case" 170 times "$case" resnet50 1 224 "${IMAGES50:-256}" ;;
+    resnet18-32px) part "step-$case" 120 step_times "$case" resnet18 1 32 "${IMAGES18:-512}" ;;
+    resnet18-width0.25-32px) part "step-$case" 120 step_times "$case" resnet18 0.25 32 "${IMAGES18:-512}" ;;
+    resnet50-224px) part "step-$case" 190 step_times "$case" resnet50 1 224 "${IMAGES50:-256}" ;;
     *) echo "no case $case: choose of resnet18-32px, resnet18-width0.25-32px and resnet50-224px" >&2; exit 2 ;;
     esac
 done

@@ -66,7 +66,8 @@ def main():
         sys.exit("no GPU: PyTorch has none that it can use, or was built for the CPU")
     if not on_gpu and args.precision != "fp32":
         parser.error("on the CPU the precision is fp32")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.precision != "fp32"
+    torch.set_float32_matmul_precision("highest" if args.precision == "fp32" else "high")
+    torch.backends.cudnn.allow_tf32 = args.precision != "fp32"
     torch.backends.cudnn.benchmark = True  # take the fastest algorithm of each convolution
     started, used = memory("VmRSS"), memory_of_gpu() if on_gpu else 0
     torch.set_num_threads(args.threads)
@@ -77,10 +78,12 @@ def main():
     objective = torch_model.objective(net, layout, TEMPERATURE, compiled=mode == "compile", device=args.device, autocast=autocast)
     sgd = torch_model.sgd(net, rate=0.05, momentum=0.9, weight_decay=5e-4)
     views = torch.randint(256, (2 * args.images, args.size, args.size, 3), dtype=torch.uint8)
+    if on_gpu:
+        views = views.pin_memory()  # as a loader of batches would have them
 
     def step():
         sgd.zero_grad(set_to_none=True)
-        loss = objective(views.to(args.device))
+        loss = objective(views.to(args.device, non_blocking=True))
         loss.backward()
         sgd.step()
         return loss.item()

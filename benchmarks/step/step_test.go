@@ -30,7 +30,7 @@ const (
 	gpu     = "cuda:0"
 )
 
-var batch = flag.Int("images", 0, "images of a batch, instead of those of each case")
+var batchSize = flag.Int("images", 0, "images of a batch, instead of those of each case")
 
 // cases are what is trained: an encoder on views of size by size pixels, two of each image.
 var cases = []struct {
@@ -68,8 +68,8 @@ func BenchmarkStep(b *testing.B) {
 			b.Run(c.name+"/"+s.name, func(b *testing.B) {
 				skipWithoutGPU(b, s)
 				started, images := memory(b, "VmRSS"), c.images
-				if *batch > 0 {
-					images = *batch
+				if *batchSize > 0 {
+					images = *batchSize
 				}
 				options := s.options
 				options.Threads = threads
