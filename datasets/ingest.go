@@ -53,7 +53,7 @@ type Summary struct {
 // TooManyBadError says that more images were bad than IngestOptions.MaxBad allows.
 type TooManyBadError struct {
 	Bad, Allowed, Total int        // Bad when Ingest stopped; Allowed of Total
-	First               []BadImage // at most three
+	First               []BadImage // at most three, without their bytes
 	Quarantine          string     // the folder with the bad images
 }
 
@@ -98,7 +98,9 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot write shards: %w", explainWrite(err))
 	}
-	in := &ingest{src: src, o: o, dir: staging.path, allowed: int(o.MaxBad * float64(src.Len()))}
+	in := &ingest{src: src, o: o, dir: staging.path, allowed: int(o.MaxBad * float64(src.Len())),
+		bad: newQuarantine(filepath.Join(staging.path, QuarantineName), o.create, o.allocator)}
+	defer in.bad.Close() // what it has was flushed, if that matters
 	summary, err := in.run(ctx)
 	if err == nil {
 		err = explainWrite(staging.commit())
@@ -118,7 +120,8 @@ type ingest struct {
 	dir     string
 	allowed int
 	writer  *shardWriter
-	bad     quarantine
+	bad     *Quarantine
+	first   []BadImage // for the error message
 	done    int
 
 	reencoded Reencoded
@@ -127,7 +130,6 @@ type ingest struct {
 func (in *ingest) run(ctx context.Context) (Summary, error) {
 	in.writer = newShardWriter(in.dir, in.o.MaxShardBytes, in.o.create, in.o.allocator)
 	defer in.writer.close()
-	in.bad = quarantine{dir: in.dir, create: in.o.create}
 	if err := in.images(ctx); err != nil {
 		return Summary{}, err
 	}
@@ -137,7 +139,7 @@ func (in *ingest) run(ctx context.Context) (Summary, error) {
 	if in.writer.next == 0 {
 		return Summary{}, errors.New("no image is left")
 	}
-	q, err := in.bad.finish()
+	q, err := in.bad.manifest()
 	if err != nil {
 		return Summary{}, err
 	}
@@ -154,7 +156,7 @@ func (in *ingest) run(ctx context.Context) (Summary, error) {
 	if err := writeFile(in.o.create, filepath.Join(in.dir, manifestName), file); err != nil {
 		return Summary{}, err
 	}
-	return Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Bad: in.bad.count,
+	return Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Bad: in.bad.Len(),
 		Reencoded: in.reencoded}, nil
 }
 
@@ -185,10 +187,12 @@ func (in *ingest) images(ctx context.Context) error {
 // check reads image i and decides what is stored of it. The row it returns lies in sample.
 func (in *ingest) check(ctx context.Context, i int, sample *pipeline.Sample) (r row, err error) {
 	sample.ID, sample.Label, sample.Key, sample.Bytes = uint64(i), -1, "", nil
+	r.stage = StageRead
 	caught := panics.Try(func() {
 		err = in.src.Read(ctx, i, sample)
 		r.image = sample.Bytes
 		if err == nil {
+			r.image = given(r.image)
 			err = in.prepare(&r)
 		}
 	})
@@ -206,8 +210,10 @@ func (in *ingest) check(ctx context.Context, i int, sample *pipeline.Sample) (r 
 
 // prepare finds the size of the image of r, and re-encodes it where that is chosen.
 func (in *ingest) prepare(r *row) (err error) {
+	r.stage = StageDecode
 	r.width, r.height, err = in.o.Check(r.image)
 	if err == nil && in.o.Reencode.wants(r.width, r.height) {
+		r.stage = StageReencode
 		err = in.o.Reencode.apply(r, in.o.Check)
 	}
 	return err
@@ -221,17 +227,22 @@ func (in *ingest) take(i int, r row, bad error) error {
 		}
 		in.reencoded.count(&r)
 	} else {
-		b := BadImage{Index: i, Key: r.key, Label: r.label, Reason: strings.ToValidUTF8(bad.Error(), "\uFFFD")}
-		if err := in.bad.add(b, r.image); err != nil {
+		b := BadImage{ID: uint64(i), Key: r.key, Label: r.label, Stage: r.stage, Reason: strings.ToValidUTF8(bad.Error(), "\uFFFD"),
+			Bytes: r.image}
+		if _, err := in.bad.Add(b); err != nil {
 			return err
 		}
-		if in.bad.count > in.allowed {
-			return &TooManyBadError{Bad: in.bad.count, Allowed: in.allowed, Total: in.src.Len(), First: in.bad.first}
+		if len(in.first) < 3 {
+			b.Bytes = nil
+			in.first = append(in.first, b)
+		}
+		if in.bad.Len() > in.allowed {
+			return &TooManyBadError{Bad: in.bad.Len(), Allowed: in.allowed, Total: in.src.Len(), First: in.first}
 		}
 	}
 	in.done++
 	if in.o.Progress != nil {
-		in.o.Progress(in.done, in.src.Len(), in.bad.count)
+		in.o.Progress(in.done, in.src.Len(), in.bad.Len())
 	}
 	return nil
 }
@@ -248,7 +259,7 @@ func (in *ingest) clean(staging *stagingDir, cause error) error {
 }
 
 func (in *ingest) keepQuarantine(staging *stagingDir, to string) error {
-	if _, err := in.bad.finish(); err != nil {
+	if err := in.bad.Flush(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -257,10 +268,5 @@ func (in *ingest) keepQuarantine(staging *stagingDir, to string) error {
 	if err := emptyOwn(to); err != nil {
 		return err
 	}
-	for _, name := range []string{quarantineList, quarantineDir} {
-		if err := os.Rename(filepath.Join(staging.path, name), filepath.Join(to, name)); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	return nil
+	return os.Rename(filepath.Join(staging.path, QuarantineName), filepath.Join(to, QuarantineName))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -197,23 +198,16 @@ func TestQuarantine(t *testing.T) {
 	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: check, MaxBad: 0.4}); err != nil {
 		t.Fatal(err)
 	}
-	files := tree(t, dir)
-	bad, err := readQuarantine([]byte(files["quarantine.jsonl"]))
-	if err != nil || len(bad) != 3 {
-		t.Fatalf("%v, %v", bad, err)
+	want := []BadImage{
+		{ID: 2, Key: "class2/0002.jpg", Label: 2, Reason: "not an image: bad two"},
+		{ID: 5, Key: "class1/a b\u00e9.jpg", Label: 1, Reason: "not an image: bad five"},
+		{ID: 7, Key: "class1/0007.jpg", Label: 1, Reason: "the decoder panicked: segmentation fault"},
 	}
-	for i, want := range []BadImage{
-		{Index: 2, Key: "class2/0002.jpg", Label: 2, Reason: "not an image: bad two", File: "quarantine/00000002-0002.jpg"},
-		{Index: 5, Key: "class1/a b\u00e9.jpg", Label: 1, Reason: "not an image: bad five", File: "quarantine/00000005-a_b_.jpg"},
-		{Index: 7, Key: "class1/0007.jpg", Label: 1, Reason: "the decoder panicked: segmentation fault",
-			File: "quarantine/00000007-0007.jpg"},
-	} {
-		if files[bad[i].File] != list[want.Index].bytes {
-			t.Errorf("%s is not a copy of %s", bad[i].File, want.Key)
-		}
-		if want.SHA256 = bad[i].SHA256; bad[i] != want {
-			t.Errorf("entry %d is %+v, want %+v", i, bad[i], want)
-		}
+	for i := range want {
+		want[i].Stage, want[i].Bytes = StageDecode, []byte(list[want[i].ID].bytes)
+	}
+	if bad := quarantined(t, dir); !reflect.DeepEqual(bad, want) {
+		t.Errorf("the quarantine holds %+v, want %+v", bad, want)
 	}
 	if r, err := Verify(t.Context(), dir, nil); err != nil || r.Quarantined != 3 || r.Images != 5 {
 		t.Errorf("%+v, %v", r, err)
@@ -232,9 +226,10 @@ func TestUnreadableImages(t *testing.T) {
 	if err != nil || sum.Bad != 1 || sum.Images != 9 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	files := tree(t, out)
-	if !strings.Contains(files["quarantine.jsonl"], "shard-00000.arrow row 4") || len(files) != 3 {
-		t.Errorf("quarantine %q", files["quarantine.jsonl"])
+	bad := quarantined(t, out)
+	if len(bad) != 1 || !strings.Contains(bad[0].Reason, "shard-00000.arrow row 4") || bad[0].Stage != StageRead ||
+		bad[0].Bytes != nil || bad[0].Label != 1 {
+		t.Errorf("quarantine %+v", bad)
 	}
 	if _, err := Verify(t.Context(), out, nil); err != nil {
 		t.Error(err)
@@ -273,8 +268,8 @@ func TestTooManyBad(t *testing.T) {
 				t.Errorf("error %q does not say %q", err, part)
 			}
 		}
-		if kept := tree(t, dir+".quarantine"); len(kept) != 6 || kept["quarantine/00000049-0049.jpg"] != "bad 49" {
-			t.Errorf("the quarantine has %d files", len(kept))
+		if kept := quarantined(t, dir+".quarantine"); len(kept) != 5 || string(kept[4].Bytes) != "bad 49" {
+			t.Errorf("the quarantine has %+v", kept)
 		}
 		if !missing(dir) || !missing(dir+".partial") {
 			t.Error("something is left of the shards")
@@ -312,8 +307,18 @@ func (d fullDisk) Write(b []byte) (int, error) {
 	}
 	return written, err
 }
-func (d fullDisk) Sync() error  { return d.f.Sync() }
-func (d fullDisk) Close() error { return d.f.Close() }
+func (d fullDisk) WriteAt(b []byte, at int64) (int, error) {
+	n := min(len(b), *d.room)
+	*d.room -= n
+	written, err := d.f.WriteAt(b[:n], at)
+	if err == nil && n < len(b) {
+		err = &fs.PathError{Op: "write", Path: "file", Err: syscall.ENOSPC}
+	}
+	return written, err
+}
+func (d fullDisk) Truncate(size int64) error { return d.f.Truncate(size) }
+func (d fullDisk) Sync() error               { return d.f.Sync() }
+func (d fullDisk) Close() error              { return d.f.Close() }
 
 // TestFullDisk runs out of room in shards, the quarantine, the manifest: the error says so and nothing remains.
 func TestFullDisk(t *testing.T) {

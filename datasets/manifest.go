@@ -44,6 +44,7 @@ type shardInfo struct {
 }
 
 type quarantineManifest struct {
+	File   string `json:"file,omitempty"` // none in shards of before, with quarantine.jsonl
 	Images int    `json:"images"`
 	SHA256 string `json:"sha256"`
 }

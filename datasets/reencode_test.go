@@ -129,18 +129,20 @@ func TestReencodeBad(t *testing.T) {
 	if err != nil || sum.Bad != 4 || sum.Reencoded.Images != 1 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	files := tree(t, dir)
-	bad, err := readQuarantine([]byte(files[quarantineList]))
-	if err != nil || len(bad) != 4 {
-		t.Fatalf("%v, %v", bad, err)
+	bad := quarantined(t, dir)
+	if len(bad) != 4 {
+		t.Fatalf("%+v", bad)
 	}
 	for i, want := range []string{"cannot re-encode its 300 x 200 pixels: an odd file",
 		"re-encoded, it has 300 x 200 pixels still", "re-encoded, it cannot be decoded: not an image", "not an image"} {
 		if !strings.HasPrefix(bad[i].Reason, want) {
 			t.Errorf("reason %q, want %q", bad[i].Reason, want)
 		}
-		if files[bad[i].File] != list[i+1].bytes {
-			t.Errorf("%s holds %q, want the image as it came", bad[i].File, files[bad[i].File])
+		if string(bad[i].Bytes) != list[i+1].bytes {
+			t.Errorf("%s is %q, want the image as it came", bad[i].Key, bad[i].Bytes)
+		}
+		if stage := bad[i].Stage; (stage == StageReencode) != (i < 3) || stage != StageReencode && stage != StageDecode {
+			t.Errorf("%s failed at %s", bad[i].Key, stage)
 		}
 	}
 }
@@ -192,7 +194,7 @@ func TestPlainIngestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "f3bbd15cc6331fdb9110ad25f6f93731208a89b4b11448ce50c0a28a70521558"
+	const want = "98b33899c0c900ebe8711487fb7e184aea69c8acec747845534a4e27298acb26"
 	if m.SHA256 != want {
 		t.Errorf("SHA-256 %s, want %s", m.SHA256, want)
 	}

@@ -45,7 +45,7 @@ func TestShardsByArrow(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
 	id := 0
-	files, _ := filepath.Glob(filepath.Join(dir, "*.arrow"))
+	files, _ := filepath.Glob(filepath.Join(dir, "shard-*.arrow"))
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
@@ -244,10 +244,10 @@ func TestVerifyFiles(t *testing.T) {
 		}, []string{"shard-00000.arrow: 700 bytes, not", "shard-00001.arrow"}},
 		{"extra file", func(d string) error { return os.WriteFile(filepath.Join(d, "shard-00009.arrow"), nil, 0o644) },
 			[]string{"shard-00009.arrow: not part of these shards"}},
-		{"extra quarantine", func(d string) error { return os.WriteFile(filepath.Join(d, "quarantine", "x"), nil, 0o644) },
-			[]string{"quarantine/x: not part"}},
-		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, quarantineList)) },
-			[]string{quarantineList}},
+		{"extra quarantine", func(d string) error { return os.WriteFile(filepath.Join(d, quarantineList), nil, 0o644) },
+			[]string{"quarantine.jsonl: not part"}},
+		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, QuarantineName)) },
+			[]string{QuarantineName}},
 		{"missing manifest", func(d string) error { return os.Remove(filepath.Join(d, manifestName)) },
 			[]string{"no manifest.json", "ingest -in"}},
 	} {

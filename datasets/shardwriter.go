@@ -29,20 +29,33 @@ type row struct {
 	image         []byte
 	width, height int
 	crc           uint32
-	before        int // bytes of the image that was re-encoded; 0: image is as it was
+	before        int    // bytes of the image that was re-encoded; 0: image is as it was
+	stage         string // what was done with it last: where it failed, if it is bad
 }
 
 func (r *row) size() int64 { return int64(len(r.key) + len(r.image) + rowOverhead) }
 
-// An outputFile is what a shardWriter needs of a file; tests put a full disk in its place.
+// An outputFile is what a shardWriter and a Quarantine need of a file; tests put a full disk in its place.
 type outputFile interface {
 	io.Writer
+	io.WriterAt
+	Truncate(size int64) error
 	Sync() error
 	Close() error
 }
 
 func createFile(name string) (outputFile, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+}
+
+// writeFile writes and syncs a new file.
+func writeFile(create func(string) (outputFile, error), name string, b []byte) error {
+	f, err := create(name)
+	if err != nil {
+		return explainWrite(err)
+	}
+	_, err = f.Write(b)
+	return explainWrite(errors.Join(err, f.Sync(), f.Close()))
 }
 
 // A shardWriter appends rows to shards in a folder, opening the next file when one is full. What it writes is a function

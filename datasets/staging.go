@@ -20,7 +20,7 @@ type stagingDir struct {
 }
 
 // ownFiles are the names that an ingest writes; a folder with any other is not one of ours to remove.
-var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.arrow|manifest\.json|quarantine\.jsonl|quarantine)$`)
+var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.arrow|manifest\.json|quarantine\.arrow(\.partial)?|quarantine\.jsonl|quarantine)$`)
 
 // newStagingDir makes an empty staging folder for final, and locks it. What an ingest that was killed left there goes.
 // Where final exists, replace says whether commit may replace it: only a folder of shards, or an empty one.

@@ -100,19 +100,42 @@ func (v *verifier) file(ctx context.Context, name string, size int64, sum string
 	}
 }
 
-// quarantine checks the list of bad images, and each copy by the list.
+// quarantine checks the bad images, and that there are as many as the manifest says.
 func (v *verifier) quarantine(ctx context.Context, q *quarantineManifest) {
+	if q.File == "" {
+		v.oldQuarantine(ctx, q)
+		return
+	}
+	if q.File != QuarantineName {
+		v.fault(manifestName, "it has its bad images in %q, not in %s", q.File, QuarantineName)
+		return
+	}
+	before := len(v.wrong)
+	v.file(ctx, QuarantineName, -1, q.SHA256)
+	if len(v.wrong) > before || ctx.Err() != nil {
+		return
+	}
+	images := 0
+	for _, err := range ReadQuarantine(filepath.Join(v.dir, QuarantineName)) {
+		if err != nil {
+			v.wrong = append(v.wrong, err)
+			return
+		}
+		images++
+	}
+	if images != q.Images {
+		v.fault(QuarantineName, "%d images, the manifest says %d", images, q.Images)
+	}
+}
+
+// oldQuarantine checks the list of bad images, and each copy by the list.
+func (v *verifier) oldQuarantine(ctx context.Context, q *quarantineManifest) {
 	before := len(v.wrong)
 	v.file(ctx, quarantineList, -1, q.SHA256)
 	if len(v.wrong) > before || ctx.Err() != nil {
 		return
 	}
-	b, err := os.ReadFile(filepath.Join(v.dir, quarantineList))
-	if err != nil {
-		v.wrong = append(v.wrong, err)
-		return
-	}
-	list, err := readQuarantine(b)
+	list, err := readOldList(v.dir)
 	if err != nil {
 		v.wrong = append(v.wrong, err)
 	}

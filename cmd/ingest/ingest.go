@@ -29,7 +29,7 @@ and "#train" or "#test" after it where it has splits.
 Images go into shards as they are. With -max-side, those that are larger are re-encoded once, as smaller JPEGs: every
 epoch then reads and decodes less. The manifest records it, and a run on such shards is another than one on the originals.
 
-Bad images are copied to DIR/quarantine; DIR/quarantine.jsonl says why. DIR appears when it is complete.
+Bad images go to DIR/quarantine.arrow, each with the reason. DIR appears when it is complete.
 
 Examples:
   ingest -in photos.tar -out shards
@@ -152,7 +152,7 @@ func ingest(ctx context.Context, in, out, tempDir string, o datasets.IngestOptio
 			o.Reencode.Quality, size(r.BytesBefore), size(r.BytesAfter))
 	}
 	if sum.Bad > 0 {
-		fmt.Printf("%d bad images are in %s/quarantine; %s/quarantine.jsonl says why\n", sum.Bad, out, out)
+		fmt.Printf("%d bad images are in its %s; to see why: ingest look %s\n", sum.Bad, datasets.QuarantineName, out)
 	}
 	return nil
 }
