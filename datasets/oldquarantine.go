@@ -12,10 +12,7 @@ import (
 )
 
 // What ingest wrote before there was quarantine.arrow: a list of bad images and a folder of copies. It is read still.
-const (
-	quarantineList = "quarantine.jsonl"
-	quarantineDir  = "quarantine"
-)
+const quarantineList = "quarantine.jsonl"
 
 // An oldBadImage is a line of the list.
 type oldBadImage struct {

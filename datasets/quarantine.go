@@ -182,12 +182,19 @@ func (q *Quarantine) manifest() (*quarantineManifest, error) {
 	return &quarantineManifest{File: filepath.Base(q.name), Images: q.Len(), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
-// Close writes what is pending and closes the file. After an error of Add or Flush it says that again.
+// Close writes what is pending and closes the file. After an error of Add or Flush it says that again; when closed already, it does nothing.
 func (q *Quarantine) Close() error {
+	if q.rows == nil {
+		return nil
+	}
 	err := q.Flush()
 	q.rows.Release()
+	q.rows = nil
 	if q.file != nil {
 		err = errors.Join(err, q.file.Close())
+	}
+	if q.failed == nil {
+		q.failed = fmt.Errorf("write bad images to %s: %w", q.name, os.ErrClosed)
 	}
 	return err
 }

@@ -346,8 +346,13 @@ func TestQuarantineIsLocked(t *testing.T) {
 	if q, err = OpenQuarantine(name); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Close(); err != nil {
-		t.Error(err)
+	for range 2 {
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := q.Add(BadImage{ID: 7}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("closed, it takes an image: %v", err)
 	}
 }
 
