@@ -327,7 +327,7 @@ func TestBadImagesAndKills(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	args := small(t, dir, "-data", images, "-max-bad", "1", "-epochs", "2", "-max-steps", "15", "-checkpoint-every", "1", "-resume")
+	args := small(t, dir, "-data", images, "-max-bad", "1", "-epochs", "1", "-max-steps", "10", "-checkpoint-every", "1", "-resume")
 	for attempt := range 3 {
 		c := command(args...)
 		if err := c.Start(); err != nil {
