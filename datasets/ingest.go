@@ -186,18 +186,13 @@ func (in *ingest) images(ctx context.Context) error {
 
 // check reads image i and decides what is stored of it. The row it returns lies in sample.
 func (in *ingest) check(ctx context.Context, i int, sample *pipeline.Sample) (r row, err error) {
-	sample.ID, sample.Label, sample.Key, sample.Bytes = uint64(i), -1, "", nil
 	r.stage = StageRead
-	caught := panics.Try(func() {
-		err = in.src.Read(ctx, i, sample)
-		r.image = sample.Bytes
-		if err == nil {
-			r.image = given(r.image)
-			err = in.prepare(&r)
+	err = readSafely(ctx, in.src, i, sample)
+	r.image = sample.Bytes
+	if err == nil {
+		if caught := panics.Try(func() { err = in.prepare(&r) }); caught != nil {
+			err = fmt.Errorf("the decoder panicked: %v", caught.Value)
 		}
-	})
-	if caught != nil {
-		err = fmt.Errorf("the decoder panicked: %v", caught.Value)
 	}
 	if err == nil && len(r.image) > MaxImageBytes {
 		err = tooLarge(sample.Key, int64(len(r.image)))

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -120,16 +121,14 @@ func (q *Quarantine) AddSample(ctx context.Context, src pipeline.Source, e *pipe
 	if _, found := q.ids[e.ID]; found {
 		return false, nil
 	}
-	s := pipeline.NewSample(ctx, pipeline.Key{ID: e.ID})
-	s.Key = e.Key
-	var failed error
-	caught := panics.Try(func() { failed = src.Read(ctx, int(e.ID), s) })
+	s := pipeline.NewSample(ctx, pipeline.Key{})
+	failed := readSafely(ctx, src, int(e.ID), s)
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	b := BadImage{ID: e.ID, Key: s.Key, Label: s.Label, Stage: stageOf(e), Reason: reasonOf(e)}
-	if caught == nil && failed == nil {
-		b.Bytes = given(s.Bytes)
+	b := BadImage{ID: e.ID, Key: cmp.Or(s.Key, e.Key), Label: s.Label, Stage: stageOf(e), Reason: reasonOf(e)}
+	if failed == nil {
+		b.Bytes = s.Bytes
 	}
 	return q.Add(b)
 }
@@ -155,14 +154,6 @@ func reasonOf(e *pipeline.SampleError) string {
 		reason = fmt.Sprintf("view %d: %s", e.View, reason)
 	}
 	return reason
-}
-
-// given is an image that a source gave, though it may be empty.
-func given(image []byte) []byte {
-	if image == nil {
-		return []byte{}
-	}
-	return image
 }
 
 // manifest flushes, and says what is in the file: nil if there is nothing.

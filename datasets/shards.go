@@ -165,6 +165,21 @@ func (d *shards) Read(_ context.Context, i int, s *pipeline.Sample) error {
 // describe implements describer.
 func (d *shards) describe(i int, s *pipeline.Sample) error { return d.row(i, s, (*batch).describe) }
 
+// A Sizer knows the size of an image without decoding it: shards are one.
+type Sizer interface {
+	// Size returns the pixels of image i, upright, as they were decoded when it was stored.
+	Size(i int) (width, height int, err error)
+}
+
+// Size implements Sizer.
+func (d *shards) Size(i int) (width, height int, err error) {
+	err = d.row(i, nil, func(b *batch, row, _ int, _ *pipeline.Sample) string {
+		width, height = int(int32(b.columns[columnWidth].u32(row))), int(int32(b.columns[columnHeight].u32(row)))
+		return ""
+	})
+	return width, height, err
+}
+
 // row calls read on row i of the data set, and says where it lies if something is wrong with it.
 func (d *shards) row(i int, s *pipeline.Sample, read func(b *batch, row, classes int, s *pipeline.Sample) (why string)) error {
 	at, exact := slices.BinarySearchFunc(d.batches, i, func(b placedBatch, i int) int { return cmp.Compare(b.first, i) })
