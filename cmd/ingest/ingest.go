@@ -17,6 +17,9 @@ ingest writes images as shards: files that training reads at random without unpa
 
   ingest -in SRC -out DIR    decode every image once, set bad ones aside, write the others to the new folder DIR
   ingest verify DIR          read all of DIR again and find any bit that changed
+  ingest stat SRC            count: classes, sizes, formats, bytes, duplicates
+  ingest cat SRC KEY         one image, as it is stored
+  ingest look QUARANTINE     bad images, of shards or of a training: list, show, extract, try again
 
 SRC is one of
   photos/                    a folder laid out as class/name or split/class/name; a flat folder has no labels
@@ -36,27 +39,28 @@ Examples:
   ingest -in photos.tar -out shards-400 -max-side 400 -quality 85
   ingest -in cifar-10-binary.tar.gz#train -out cifar10-train -max-bad 0
   ingest verify shards
+
+"ingest verify -h" and so on tell the flags of each.
 `
 
-func run(ctx context.Context, args []string) error {
+func ingest(ctx context.Context, args []string) error {
 	f := cli.NewFlags("ingest", help)
 	in := f.String("in", "", "the images: `SRC` as above")
 	out := f.String("out", "", "the `folder` to make for the shards")
 	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails")
-	maxPixels := f.Int("max-pixels", stages.DefaultMaxPixels,
-		"width times height above which an image is bad, before it takes memory")
+	maxPixels := maxPixelsFlag(f)
 	maxSide := f.Int("max-side", 0,
 		"the longer side in `pixels` that larger images are re-encoded to (default: every image stays as it is)")
 	quality := f.Int("quality", 90, "the JPEG `quality` of re-encoded images, 1 to 100")
 	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`")
-	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive is unpacked to while it is read")
+	tempDir := tempFlag(f)
 	force := f.Bool("force", false, "replace DIR if it holds shards")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
-		return subcommand(ctx, f)
+		return unexpected(f.Arg(0))
 	}
 	switch {
 	case *in == "":
@@ -92,7 +96,7 @@ func run(ctx context.Context, args []string) error {
 		o.Reencode = &datasets.Reencoding{MaxSide: *maxSide, Quality: *quality,
 			Encoder: stages.Decode{}.Fingerprint(), Shrink: stages.Shrink}
 	}
-	return ingest(ctx, *in, *out, *tempDir, o)
+	return write(ctx, *in, *out, *tempDir, o)
 }
 
 // What -max-side may be: below, no view is worth making of an image; above, no JPEG is that large.
@@ -107,24 +111,7 @@ func badLimit(maxPixels int) error {
 	return err
 }
 
-func subcommand(ctx context.Context, f *cli.Flags) error {
-	name := f.Arg(0)
-	if name != "verify" {
-		if near, ok := cli.Nearest(name, []string{"verify"}); ok {
-			return cli.Usagef("unknown command %q; did you mean %q?", name, near)
-		}
-		return cli.Usagef("unexpected argument %q; the images go after -in", name)
-	}
-	if f.NArg() != 2 {
-		return cli.Usagef("verify takes one folder of shards")
-	}
-	if f.NFlag() > 0 {
-		return cli.Usagef("verify takes no flags")
-	}
-	return verify(ctx, f.Arg(1))
-}
-
-func ingest(ctx context.Context, in, out, tempDir string, o datasets.IngestOptions) (err error) {
+func write(ctx context.Context, in, out, tempDir string, o datasets.IngestOptions) (err error) {
 	src, err := datasets.Open(ctx, in, datasets.Options{TempDir: tempDir})
 	if err != nil {
 		return err
@@ -155,37 +142,4 @@ func ingest(ctx context.Context, in, out, tempDir string, o datasets.IngestOptio
 		fmt.Printf("%d bad images are in its %s; to see why: ingest look %s\n", sum.Bad, datasets.QuarantineName, out)
 	}
 	return nil
-}
-
-func verify(ctx context.Context, dir string) error {
-	line := cli.NewLine(os.Stderr)
-	defer line.Close()
-	meter := cli.NewMeter("MB", 0, 0)
-	report, err := datasets.Verify(ctx, dir, func(done, total int64) {
-		meter.SetTotal(int(total / 1e6))
-		line.Show(meter.Text(int(done / 1e6)))
-	})
-	if err != nil {
-		return err
-	}
-	line.Close()
-	fmt.Printf("%s: good: %d images in %d shards, %s read, every checksum matches\n", dir, report.Images, report.Shards,
-		size(report.Bytes))
-	if report.Quarantined > 0 {
-		fmt.Printf("%d bad images are in its quarantine\n", report.Quarantined)
-	}
-	return nil
-}
-
-// size writes a number of bytes in the unit that suits it.
-func size(n int64) string {
-	switch {
-	case n < 1e3:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 1e6:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1e9:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
 )
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // command runs the command in another process and returns its exit code and what it printed.
@@ -159,9 +161,25 @@ func TestUsage(t *testing.T) {
 		{"-in synthetic -maxbad 1", "did you mean -max-bad?"},
 		{"verfy x", `did you mean "verify"?`},
 		{"photos", `unexpected argument "photos"`},
+		{"-force look x", `ingest look`},
 		{"verify", "one folder"},
 		{"verify a b", "one folder"},
-		{"verify a -force", "no flags"},
+		{"verify a -decod", "did you mean -decode?"},
+		{"verify a -workers 0", "-workers 0"},
+		{"verify a -max-pixels -3", "-max-pixels -3"},
+		{"lok x", `did you mean "look"?`},
+		{"look", "one quarantine"},
+		{"look a b", "one quarantine"},
+		{"look a -n -1", "-n -1"},
+		{"look a -match [", "-match"},
+		{"look a -workers 0", "-workers 0"},
+		{"look a -max-pixels -3", "-max-pixels -3"},
+		{"look a -retri", "did you mean -retry?"},
+		{"stat", "one data set"},
+		{"stat a b", "one data set"},
+		{"stat a -workers 0", "-workers 0"},
+		{"cat a", "in quotes"},
+		{"cat a b c", "in quotes"},
 	} {
 		err := run(t.Context(), strings.Fields(c.args))
 		var usage *cli.UsageError
@@ -176,14 +194,17 @@ func TestUsage(t *testing.T) {
 		!strings.Contains(said, "-max-bad fraction") {
 		t.Errorf("exit code %d, %s", code, said)
 	}
-	if err := run(t.Context(), []string{"-h"}); !errors.Is(err, flag.ErrHelp) {
-		t.Error(err)
+	for _, words := range []string{"-h", "verify -h", "look -h", "stat -h", "cat -h"} {
+		if err := run(t.Context(), strings.Fields(words)); !errors.Is(err, flag.ErrHelp) {
+			t.Errorf("%s: %v", words, err)
+		}
 	}
 }
 
 func TestMissing(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "shards")
-	for _, args := range [][]string{{"-in", "/missing.tar", "-out", out}, {"verify", "/missing"}} {
+	for _, args := range [][]string{{"-in", "/missing.tar", "-out", out}, {"verify", "/missing"}, {"look", "/missing"},
+		{"stat", "/missing"}, {"cat", "/missing", "key"}} {
 		if code, said := command(t, args...); code != cli.ExitFailure || !strings.Contains(said, "/missing") {
 			t.Errorf("%q: exit code %d, %s", args, code, said)
 		}
