@@ -73,7 +73,7 @@ func mapQuarantine(name string) (*mappedQuarantine, error) {
 	return q, nil
 }
 
-func (q *mappedQuarantine) close() { unix.Munmap(q.file) }
+func (q *mappedQuarantine) close() error { return unix.Munmap(q.file) }
 
 // parse finds the batches through the footer, or, where that is torn, one by one from the start.
 func (q *mappedQuarantine) parse() (err error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func (t *table) flush() error {
 				line.WriteString(cell + space + "  ")
 			}
 		}
-		w.WriteString(strings.TrimRight(line.String(), " ") + "\n") // an error stays until Flush
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " ")) // an error stays until Flush
 	}
 	t.rows = t.rows[:0]
 	return w.Flush()
