@@ -64,7 +64,8 @@ func (e *TooManyBadError) Error() string {
 	for _, bad := range e.First {
 		fmt.Fprintf(&b, "\n  %s: %s", bad.Key, bad.Reason)
 	}
-	fmt.Fprintf(&b, "\n%s has those found so far; repair or remove them at the source, or raise -max-bad", e.Quarantine)
+	fmt.Fprintf(&b, "\n%s has those found so far, see them with: ingest look %s; repair or remove them at the source, or raise -max-bad",
+		e.Quarantine, e.Quarantine)
 	return b.String()
 }
 
