@@ -55,6 +55,14 @@ func openShards(ctx context.Context, dir, split string) (Dataset, error) {
 		return nil, fmt.Errorf("%s: shards have no splits: leave \"#%s\" out, and ingest each split into a folder of its own",
 			dir, split)
 	}
+	if p := m.Part; p != nil {
+		return nil, fmt.Errorf("%s holds part %d of %d: put all parts together first, by ingest merge", dir, p.Index, p.Of)
+	}
+	return mapShards(ctx, dir, m)
+}
+
+// mapShards opens shards, which may be those of a part.
+func mapShards(ctx context.Context, dir string, m *manifest) (*shards, error) {
 	d := &shards{dir: dir, manifest: m}
 	for i := range m.Shards {
 		if err := d.open(ctx, i); err != nil {

@@ -47,6 +47,14 @@ func (s *Subset) Read(ctx context.Context, i int, sample *pipeline.Sample) error
 	return s.Dataset.Read(ctx, i, sample)
 }
 
+// describe implements describer.
+func (s *Subset) describe(i int, sample *pipeline.Sample) error {
+	if s.indices != nil {
+		i = s.indices[i]
+	}
+	return describe(sample.Context(), s.Dataset, i, sample)
+}
+
 // Fingerprint implements pipeline.Fingerprinter.
 func (s *Subset) Fingerprint() string {
 	if s.indices == nil {

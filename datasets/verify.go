@@ -40,7 +40,7 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	}
 	v.others()
 	if len(v.wrong) == 0 && ctx.Err() == nil {
-		v.rows(ctx)
+		v.rows(ctx, m)
 	}
 	if err := ctx.Err(); err != nil {
 		return VerifyReport{}, err
@@ -168,8 +168,8 @@ func (v *verifier) others() {
 }
 
 // rows reads each image as training would, which also finds what a wrong writer did.
-func (v *verifier) rows(ctx context.Context) {
-	d, err := openShards(ctx, v.dir, "")
+func (v *verifier) rows(ctx context.Context, m *manifest) {
+	d, err := mapShards(ctx, v.dir, m)
 	if err != nil {
 		v.wrong = append(v.wrong, err)
 		return

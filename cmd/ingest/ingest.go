@@ -89,7 +89,7 @@ func ingest(ctx context.Context, args []string) error {
 		Check:         func(b []byte) (int, int, error) { return stages.Check(b, *maxPixels) },
 		MaxBad:        *maxBad,
 		Workers:       *workers,
-		MaxShardBytes: int64(*shardMB) << 20,
+		ShardBytes: int64(*shardMB) << 20,
 		Replace:       *force,
 	}
 	if f.Given("max-side") {
