@@ -24,12 +24,22 @@ func rowDigest(r *row, image [sha256.Size]byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-func (s *contentSum) addRow(digest [sha256.Size]byte) {
-	var other contentSum
-	for i := range other {
-		other[i] = binary.LittleEndian.Uint64(digest[8*i:])
+func (s *contentSum) addRow(digest [sha256.Size]byte) { s.add(numberOf(digest)) }
+
+func (s *contentSum) subtractRow(digest [sha256.Size]byte) {
+	other := numberOf(digest)
+	var borrow uint64
+	for i := range s {
+		s[i], borrow = bits.Sub64(s[i], other[i], borrow)
 	}
-	s.add(other)
+}
+
+// numberOf is a digest as a number, little-endian.
+func numberOf(digest [sha256.Size]byte) (n contentSum) {
+	for i := range n {
+		n[i] = binary.LittleEndian.Uint64(digest[8*i:])
+	}
+	return n
 }
 
 func (s *contentSum) add(other contentSum) {

@@ -37,6 +37,9 @@ type IngestOptions struct {
 	Workers int
 	// ShardBytes is how large shards are on average. Default 256 MiB.
 	ShardBytes int64
+	// Deduplicate leaves out images whose bytes are those of another, and lists them. Of a part they are left out by Merge. Default
+	// false: all are kept.
+	Deduplicate bool
 	// Part and Parts make this the ingest of part Part, from 1, of Parts, each by a process of its own, perhaps on another machine, of
 	// the same source with the same options. Merge puts them together. Default 0: the whole.
 	Part, Parts int
@@ -62,7 +65,9 @@ type Summary struct {
 	Bytes  int64 // of the images as they are encoded
 	Shards int
 	Bad    int // in the quarantine
-	Kept   int // shards that an ingest which was stopped had written
+	// Duplicates are images left out since another has the same bytes; 0 without IngestOptions.Deduplicate.
+	Duplicates int
+	Kept       int // shards that an ingest which was stopped had written
 	// Reencoded counts the images stored in other bytes than their own: all 0 without IngestOptions.Reencode.
 	Reencoded Reencoded
 }
@@ -102,7 +107,9 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	summary, err := in.run(ctx)
 	switch {
 	case err == nil:
-		err = explainWrite(staging.commit())
+		if err = explainWrite(staging.commit()); err == nil {
+			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
+		}
 	case in.recorded > 0:
 		err = errors.Join(err, staging.leave())
 	default:
@@ -173,7 +180,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	}
 	in.order.cut(shards)
 	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), Shards: shards, Part: in.o.Part, Of: in.o.Parts,
-		Reencoding: in.o.Reencode.record(Reencoded{})}
+		Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
 	if in.journal, err = openJournal(in.dir, plan); err != nil {
 		return Summary{}, err
 	}
@@ -190,7 +197,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	if err := in.bad.Flush(); err != nil {
 		return Summary{}, err
 	}
-	m, err := in.finish(plan)
+	m, err := in.finish(ctx, plan)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -264,6 +271,7 @@ func (in *ingest) part(ctx context.Context, plan ingestPlan) error {
 // shard reads and checks the images of a shard in parallel and takes them in order.
 func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) {
 	w := newShardWriter(in.dir, k, in.o.create, in.o.allocator)
+	w.keepSums = in.o.Deduplicate
 	defer func() {
 		if err != nil {
 			w.close()
@@ -326,7 +334,8 @@ func (in *ingest) check(ctx context.Context, i uint32, sample *pipeline.Sample) 
 	}
 	if err == nil {
 		r.crc = crc32.Checksum(r.image, castagnoli)
-		r.digest = rowDigest(&r, sha256.Sum256(r.image))
+		r.sum = sha256.Sum256(r.image)
+		r.digest = rowDigest(&r, r.sum)
 	}
 	return r, err
 }
@@ -406,7 +415,7 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 }
 
 // finish writes the manifest of what the journal says is there.
-func (in *ingest) finish(plan ingestPlan) (*manifest, error) {
+func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
 	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
 	if plan.Of > 1 {
@@ -417,11 +426,17 @@ func (in *ingest) finish(plan ingestPlan) (*manifest, error) {
 		return nil, errors.New("no image is left")
 	}
 	var err error
+	switch {
+	case plan.Deduplicate && m.Part == nil:
+		err = m.removeDuplicates(ctx, in.dir, in.o.create, in.o.allocator)
+	case plan.Deduplicate:
+		m.Duplicates = &duplicatesManifest{}
+	}
+	if err != nil {
+		return nil, err
+	}
 	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.o.create, in.o.allocator); err != nil {
 		return nil, err
 	}
-	if err := m.write(in.dir, in.o.create); err != nil {
-		return nil, err
-	}
-	return m, os.Remove(filepath.Join(in.dir, journalName))
+	return m, m.write(in.dir, in.o.create)
 }

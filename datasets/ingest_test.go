@@ -484,7 +484,9 @@ func (w waitingSource) Read(ctx context.Context, i int, s *pipeline.Sample) erro
 	return w.Dataset.Read(ctx, i, s)
 }
 
-func (w waitingSource) describe(i int, s *pipeline.Sample) error { return w.Dataset.(describer).describe(i, s) }
+func (w waitingSource) describe(i int, s *pipeline.Sample) error {
+	return w.Dataset.(describer).describe(i, s)
+}
 
 func runKilledIngest(spec string) {
 	at, out := 0, ""

@@ -3,6 +3,7 @@ package datasets
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,13 +23,14 @@ type journal struct {
 
 // An ingestPlan is what decides the bytes of shards. Only an ingest with the same one may go on.
 type ingestPlan struct {
-	Version    int                 `json:"version"` // of the format
-	Source     string              `json:"source"`  // fingerprint
-	Images     int                 `json:"images"`
-	Shards     int                 `json:"shards"`
-	Part       int                 `json:"part"`
-	Of         int                 `json:"of"`
-	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
+	Version     int                 `json:"version"` // of the format
+	Source      string              `json:"source"`  // fingerprint
+	Images      int                 `json:"images"`
+	Shards      int                 `json:"shards"`
+	Part        int                 `json:"part"`
+	Of          int                 `json:"of"`
+	Deduplicate bool                `json:"deduplicate"`
+	Reencoding  *reencodingManifest `json:"reencoding,omitempty"`
 }
 
 // openJournal goes on with the journal in a folder, or empties the folder and begins one where there is none for this plan.
@@ -44,7 +46,7 @@ func openJournal(dir string, plan ingestPlan) (*journal, error) {
 		return nil, err
 	}
 	if bytes.HasPrefix(old, first) {
-		return resumeJournal(dir, name, old, len(first))
+		return resumeJournal(dir, name, old, len(first), plan.Deduplicate)
 	}
 	if err := emptyOwn(dir); err != nil {
 		return nil, err
@@ -61,7 +63,7 @@ func openJournal(dir string, plan ingestPlan) (*journal, error) {
 }
 
 // resumeJournal takes up the lines behind the plan, and drops what a kill may have torn.
-func resumeJournal(dir, name string, content []byte, at int) (*journal, error) {
+func resumeJournal(dir, name string, content []byte, at int, sums bool) (*journal, error) {
 	j := &journal{done: map[int]shardRecord{}}
 	lines := bufio.NewReader(bytes.NewReader(content[at:]))
 	for {
@@ -71,7 +73,7 @@ func resumeJournal(dir, name string, content []byte, at int) (*journal, error) {
 			break
 		}
 		at += len(line)
-		if r.isIn(dir) {
+		if r.isIn(dir, sums) {
 			j.done[r.Shard] = r
 		}
 	}
@@ -93,30 +95,31 @@ func resumeJournal(dir, name string, content []byte, at int) (*journal, error) {
 	return j, nil
 }
 
-// isIn reports whether the shard is in a folder, by its size.
-func (r *shardRecord) isIn(dir string) bool {
+// isIn reports whether the shard is in a folder, by its size, and with its sums where they are wanted. It is not when an ingest was stopped
+// while it removed duplicates.
+func (r *shardRecord) isIn(dir string, sums bool) bool {
 	if r.Info == nil {
 		return true
 	}
-	info, err := os.Stat(filepath.Join(dir, r.Info.File))
-	return err == nil && info.Size() == r.Info.Bytes
+	has := func(name string, size int64) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && info.Size() == size
+	}
+	return has(r.Info.File, r.Info.Bytes) && (!sums || has(sumsOf(r.Info.File), int64(r.Info.Rows)*sha256.Size))
 }
 
-// removeUnrecorded removes shards that were not complete.
+// removeUnrecorded removes shards that were not complete, and what comes after them.
 func removeUnrecorded(dir string, done map[int]shardRecord) error {
-	keep := map[string]bool{}
+	keep := map[string]bool{journalName: true, QuarantineName: true}
 	for _, r := range done {
 		if r.Info != nil {
-			keep[r.Info.File] = true
+			keep[r.Info.File], keep[sumsOf(r.Info.File)] = true, true
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "shard-*"))
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if !keep[filepath.Base(f)] {
-			err = errors.Join(err, os.Remove(f))
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !keep[e.Name()] {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}
 	return err

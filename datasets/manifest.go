@@ -33,6 +33,7 @@ type manifest struct {
 	Shards     []shardInfo         `json:"shards"`
 	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
 	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
+	Duplicates *duplicatesManifest `json:"duplicates,omitempty"` // that were left out; those of a part are there still
 	Part       *partManifest       `json:"part,omitempty"`
 	SHA256     string              `json:"sha256"`
 }
@@ -123,6 +124,9 @@ func (m *manifest) summary(kept int) Summary {
 	s := Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Kept: kept}
 	if m.Quarantine != nil {
 		s.Bad = m.Quarantine.Images
+	}
+	if m.Duplicates != nil {
+		s.Duplicates = m.Duplicates.Images
 	}
 	if m.Reencoding != nil {
 		s.Reencoded = m.Reencoding.Reencoded

@@ -108,6 +108,8 @@ func (m *manifest) differs(other *manifest) string {
 		return fmt.Sprintf("one is of %d parts, the other of %d", a.Of, b.Of)
 	case choice(m) != choice(other):
 		return "images are re-encoded in another way"
+	case (m.Duplicates == nil) != (other.Duplicates == nil):
+		return "duplicates are left out of one only"
 	case a.Shards != b.Shards:
 		return fmt.Sprintf("one counts on %d shards, the other on %d", a.Shards, b.Shards)
 	}
@@ -132,6 +134,16 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 			if err := linkOrCopy(ctx, filepath.Join(m.dirs[i], s.File), filepath.Join(dir, s.File), s); err != nil {
 				return err
 			}
+			if first.Duplicates == nil {
+				continue
+			}
+			sums, err := os.ReadFile(filepath.Join(m.dirs[i], sumsOf(s.File)))
+			if err == nil {
+				err = writeFile(createFile, filepath.Join(dir, sumsOf(s.File)), sums)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		m.whole.Shards = append(m.whole.Shards, p.Shards...)
 		m.whole.Rows += p.Rows
@@ -143,6 +155,11 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 	m.whole.Content = content.String()
 	if m.whole.Rows == 0 {
 		return errors.New("no image is left")
+	}
+	if first.Duplicates != nil {
+		if err := m.whole.removeDuplicates(ctx, dir, createFile, memory.NewGoAllocator()); err != nil {
+			return err
+		}
 	}
 	var err error
 	if m.whole.Quarantine, err = gatherQuarantine(dir, m.dirs, createFile, memory.NewGoAllocator()); err != nil {

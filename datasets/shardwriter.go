@@ -30,6 +30,7 @@ type row struct {
 	image         []byte
 	width, height int
 	crc           uint32
+	sum           [sha256.Size]byte // of the image
 	digest        [sha256.Size]byte // of all that is stored of it
 	before        int               // bytes of the image that was re-encoded; 0: image is as it was
 	stage         string            // what was done with it last: where it failed, if it is bad
@@ -72,6 +73,9 @@ type shardWriter struct {
 	file    *countedFile
 	arrow   *ipc.FileWriter
 	record  shardRecord
+
+	keepSums bool // in a file beside the shard, see sumsSuffix
+	sums     []byte
 }
 
 // A shardRecord is what is known of a shard that is complete.
@@ -109,6 +113,9 @@ func (w *shardWriter) append(r *row) error {
 	w.record.Bytes += int64(len(r.image))
 	w.record.Reencoded.count(r)
 	w.pending += r.size()
+	if w.keepSums {
+		w.sums = append(w.sums, r.sum[:]...)
+	}
 	return nil
 }
 
@@ -150,6 +157,9 @@ func (w *shardWriter) end() (shardRecord, error) {
 	f := w.file
 	err := errors.Join(w.arrow.Close(), f.f.Sync(), f.f.Close())
 	w.file = nil
+	if err == nil && w.keepSums {
+		err = writeFile(w.create, sumsOf(w.path()), w.sums)
+	}
 	if err == nil {
 		err = os.Rename(w.path()+partialSuffix, w.path())
 	}

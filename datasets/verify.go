@@ -28,12 +28,20 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	if err != nil {
 		return VerifyReport{}, err
 	}
-	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true}}
+	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true, journalName: true}}
 	for _, s := range m.Shards {
 		v.total += s.Bytes
 	}
 	for _, s := range m.Shards {
 		v.file(ctx, s.File, s.Bytes, s.SHA256)
+	}
+	if d := m.Duplicates; d != nil && d.Images > 0 {
+		v.file(ctx, duplicatesName, -1, d.SHA256)
+	}
+	if m.Duplicates != nil && m.Part != nil {
+		for _, s := range m.Shards {
+			v.expected[sumsOf(s.File)] = true
+		}
 	}
 	if m.Quarantine != nil {
 		v.quarantine(ctx, m.Quarantine)
