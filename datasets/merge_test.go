@@ -118,3 +118,10 @@ func TestSameKeys(t *testing.T) {
 		t.Errorf("set aside: %+v", bad)
 	}
 }
+
+func TestKeyID(t *testing.T) {
+	const want = 14864838729278141757 // by the formula of FORMAT.md in Python
+	if got := keyID("a/1.jpg"); got != want {
+		t.Errorf("%d, want %d", got, uint64(want))
+	}
+}
