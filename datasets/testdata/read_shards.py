@@ -51,7 +51,7 @@ def in_duckdb(shard):
         import duckdb
     except ImportError:
         return
-    rows, size = duckdb.sql("select count(*), sum(octet_length(image)) from shard").fetchone()
+    rows, size = duckdb.sql("select count(*), sum(octet_length(image)) from shard").fetchall()[0]
     assert rows == shard.num_rows and size == sum(len(v) for v in shard["image"].to_pylist())
 
 
