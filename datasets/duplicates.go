@@ -20,8 +20,8 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// duplicatesName is the list of images that were left out since another has the same bytes.
-const duplicatesName = "duplicates.jsonl"
+// DuplicatesName is the list, in a folder of shards, of images that were left out since another has the same bytes.
+const DuplicatesName = "duplicates.jsonl"
 
 // sumsSuffix takes the place of a shard's extension in the name of a file with the SHA-256 of each of its images, which is there until
 // duplicates are removed.
@@ -158,7 +158,7 @@ func (d *deduplicator) remove(ctx context.Context) error {
 	if err == nil && m.Duplicates.Images > 0 {
 		sum := sha256.Sum256(list.Bytes())
 		m.Duplicates.SHA256 = hex.EncodeToString(sum[:])
-		err = writeFile(d.create, filepath.Join(d.dir, duplicatesName), list.Bytes())
+		err = writeFile(d.create, filepath.Join(d.dir, DuplicatesName), list.Bytes())
 	}
 	if err := errors.Join(err, before.Close()); err != nil {
 		return err

@@ -40,7 +40,7 @@ func TestDuplicates(t *testing.T) {
 		}
 		seen[p.bytes] = p.key
 	}
-	lines := strings.Split(strings.TrimSpace(tree(t, whole)[duplicatesName]), "\n")
+	lines := strings.Split(strings.TrimSpace(tree(t, whole)[DuplicatesName]), "\n")
 	if len(lines) != 14 {
 		t.Errorf("%d lines", len(lines))
 	}

@@ -36,7 +36,7 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 		v.file(ctx, s.File, s.Bytes, s.SHA256)
 	}
 	if d := m.Duplicates; d != nil && d.Images > 0 {
-		v.file(ctx, duplicatesName, -1, d.SHA256)
+		v.file(ctx, DuplicatesName, -1, d.SHA256)
 	}
 	if m.Duplicates != nil && m.Part != nil {
 		for _, s := range m.Shards {
