@@ -86,7 +86,8 @@ func (e *TooManyBadError) Error() string {
 	for _, bad := range e.First {
 		fmt.Fprintf(&b, "\n  %s: %s", bad.Key, bad.Reason)
 	}
-	fmt.Fprintf(&b, "\n%s has those found so far; raise -max-bad and run it again, to go on, or repair or remove them at the source", e.Quarantine)
+	fmt.Fprintf(&b, "\n%s has those found so far, see them with: ingest look %s; raise -max-bad and run it again, to go on, or repair or remove them at the source",
+		e.Quarantine, e.Quarantine)
 	return b.String()
 }
 

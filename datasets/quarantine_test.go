@@ -412,6 +412,33 @@ func TestDamagedQuarantine(t *testing.T) {
 	}
 }
 
+// TestShortValidity: fewer bits for nulls than rows are a damage, not a crash.
+func TestShortValidity(t *testing.T) {
+	name := filepath.Join(t.TempDir(), QuarantineName)
+	q, err := OpenQuarantine(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addAll(t, q, badImages(30))
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := flat{b: b}
+	batch := f.root(f.field(f.root(int64(len(quarantineHead()))+8), 2))
+	buffers, n := f.vector(batch, 2)
+	if n != 16 || f.i64(buffers+16*13+8) < 4 {
+		t.Fatalf("the last but two of %d buffers are no bits for 30 rows", n)
+	}
+	copy(b[buffers+16*13+8:], []byte{3, 0, 0, 0, 0, 0, 0, 0})
+	if _, _, err := parseArrow(b, quarantineColumns); err == nil {
+		t.Error("it is taken for whole")
+	}
+}
+
 func FuzzReadQuarantine(f *testing.F) {
 	whole, err := os.ReadFile(writeQuarantine(f, badImages(9)))
 	if err != nil {

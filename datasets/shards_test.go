@@ -268,6 +268,15 @@ func TestVerifyFiles(t *testing.T) {
 		}
 	}
 	dir := makeShards(t)
+	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.Images++ })
+	if _, err := Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "3 images, the manifest says 4") {
+		t.Errorf("a bad image too few: %v", err)
+	}
+	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.Images--; m.Quarantine.File = "other" })
+	if _, err := Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), `"other", not in quarantine.arrow`) {
+		t.Errorf("bad images elsewhere: %v", err)
+	}
+	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.File = QuarantineName })
 	last := int64(0)
 	if _, err := Verify(t.Context(), dir, func(done, total int64) {
 		if done < last || done > total {

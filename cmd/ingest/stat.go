@@ -221,8 +221,11 @@ func printCounts(w io.Writer, what string, list []count) error {
 	return errors.Join(append(errs, t.flush())...)
 }
 
-// quarantined counts the bad images beside a data set; most have no such file.
+// quarantined counts the bad images in the folder of a data set; most have no such file.
 func quarantined(name string) (n int, err error) {
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return 0, nil
+	}
 	for _, err := range datasets.ReadQuarantine(name) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return 0, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -103,6 +104,11 @@ func TestStatOfMany(t *testing.T) {
 	}
 	saysAll(t, cli.ExitOK, []string{"29 images of 23 classes", "     4  dog\n", "     1  xr\n     3  (3 more)\n"}, "stat", photos(t, more))
 	saysAll(t, cli.ExitOK, []string{"20 images of 10 classes", "duplicates  none", "bad         none"}, "stat", "synthetic:n=20")
+	archive := filepath.Join(t.TempDir(), "photos.tar")
+	if out, err := exec.Command("tar", "-C", photos(t, nil), "-cf", archive, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	saysAll(t, cli.ExitOK, []string{"8 images of 2 classes", "bad         none"}, "stat", archive)
 	flat := t.TempDir()
 	if err := os.WriteFile(filepath.Join(flat, "a.jpg"), jpegBytes(t), 0o644); err != nil {
 		t.Fatal(err)
