@@ -68,9 +68,9 @@ type rowPlace struct{ shard, row int }
 
 // removeDuplicates writes shards that have duplicates anew without them, lists these, and changes the manifest accordingly. Of images with
 // the same bytes the first row is kept.
-func (m *manifest) removeDuplicates(ctx context.Context, dir string, create func(string) (outputFile, error), mem memory.Allocator) error {
+func (m *manifest) removeDuplicates(ctx context.Context, dir string, create func(string) (outputFile, error), mem memory.Allocator) (err error) {
 	d := &deduplicator{dir: dir, m: m, drop: make([]map[int]rowPlace, len(m.Shards)), create: create, mem: mem}
-	defer d.close()
+	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.readSums(); err != nil {
 		return err
 	}
@@ -104,10 +104,12 @@ func (d *deduplicator) readSums() error {
 	return nil
 }
 
-func (d *deduplicator) close() {
+func (d *deduplicator) close() error {
+	var errs []error
 	for _, b := range d.sums {
-		unix.Munmap(b)
+		errs = append(errs, unix.Munmap(b))
 	}
+	return errors.Join(errs...)
 }
 
 // find looks for duplicates among the images whose sums fall into one of some equal parts.
