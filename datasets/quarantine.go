@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,7 @@ const (
 	StageRead     = "read"     // the source could not give it
 	StageDecode   = "decode"   // it could not be decoded
 	StageReencode = "reencode" // it could not be stored smaller, see Reencoding
+	StageKey      = "key"      // another image has its key
 )
 
 // A BadImage is an image that Ingest or a training refused.
@@ -189,3 +191,36 @@ func (q *Quarantine) Close() error {
 	}
 	return err
 }
+
+// gatherQuarantine writes the bad images of some folders, in this order, as the quarantine of one, which may be among them. Its bytes do
+// not depend on when those were written. It returns nil if there are none.
+func gatherQuarantine(to string, from []string, create func(string) (outputFile, error), mem memory.Allocator) (_ *quarantineManifest, err error) {
+	name := filepath.Join(to, QuarantineName)
+	if err := ignoreMissing(os.Remove(name + gatheredSuffix)); err != nil {
+		return nil, err
+	}
+	q := newQuarantine(name+gatheredSuffix, create, mem)
+	defer func() { err = errors.Join(err, q.Close()) }()
+	for _, dir := range from {
+		for bad, err := range ReadQuarantine(filepath.Join(dir, QuarantineName)) {
+			if errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if _, err := q.Add(bad); err != nil {
+				return nil, err
+			}
+		}
+	}
+	m, err := q.manifest()
+	if m == nil || err != nil {
+		return nil, err
+	}
+	m.File = QuarantineName
+	return m, os.Rename(q.name, name)
+}
+
+// gatheredSuffix ends the name of a quarantine that is being gathered.
+const gatheredSuffix = ".gathered"

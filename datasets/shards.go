@@ -55,6 +55,14 @@ func openShards(ctx context.Context, dir, split string) (Dataset, error) {
 		return nil, fmt.Errorf("%s: shards have no splits: leave \"#%s\" out, and ingest each split into a folder of its own",
 			dir, split)
 	}
+	if p := m.Part; p != nil {
+		return nil, fmt.Errorf("%s holds part %d of %d: put all parts together first, by ingest merge", dir, p.Index, p.Of)
+	}
+	return mapShards(ctx, dir, m)
+}
+
+// mapShards opens shards, which may be those of a part.
+func mapShards(ctx context.Context, dir string, m *manifest) (*shards, error) {
 	d := &shards{dir: dir, manifest: m}
 	for i := range m.Shards {
 		if err := d.open(ctx, i); err != nil {
@@ -197,6 +205,28 @@ func (d *shards) row(i int, s *pipeline.Sample, read func(b *batch, row, classes
 		return d.damaged(b.shard, b.row+row, why)
 	}
 	return nil
+}
+
+// stored returns a row as it is stored, less its digest. Its image lies in the file.
+func (d *shards) stored(at rowPlace, s *pipeline.Sample) (r row, err error) {
+	k, exact := slices.BinarySearchFunc(d.batches, at, func(b placedBatch, at rowPlace) int {
+		return cmp.Or(cmp.Compare(b.shard, at.shard), cmp.Compare(b.row, at.row))
+	})
+	if !exact {
+		k--
+	}
+	b := &d.batches[k]
+	i := b.first + at.row - b.row
+	if err := d.row(i, s, (*batch).read); err != nil {
+		return row{}, err
+	}
+	err = guardFault(func() error {
+		n := at.row - b.row
+		r = row{id: b.columns[columnID].u64(n), label: s.Label, key: s.Key, image: s.Bytes, crc: b.columns[columnCRC].u32(n),
+			width: int(b.columns[columnWidth].u32(n)), height: int(b.columns[columnHeight].u32(n))}
+		return nil
+	})
+	return r, err
 }
 
 // describe fills the key and label of s from a row, or says what is wrong with them.

@@ -28,19 +28,27 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	if err != nil {
 		return VerifyReport{}, err
 	}
-	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true}}
+	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true, journalName: true}}
 	for _, s := range m.Shards {
 		v.total += s.Bytes
 	}
 	for _, s := range m.Shards {
 		v.file(ctx, s.File, s.Bytes, s.SHA256)
 	}
+	if d := m.Duplicates; d != nil && d.Images > 0 {
+		v.file(ctx, DuplicatesName, -1, d.SHA256)
+	}
+	if m.Duplicates != nil && m.Part != nil {
+		for _, s := range m.Shards {
+			v.expected[sumsOf(s.File)] = true
+		}
+	}
 	if m.Quarantine != nil {
 		v.quarantine(ctx, m.Quarantine)
 	}
 	v.others()
 	if len(v.wrong) == 0 && ctx.Err() == nil {
-		v.rows(ctx)
+		v.rows(ctx, m)
 	}
 	if err := ctx.Err(); err != nil {
 		return VerifyReport{}, err
@@ -168,8 +176,8 @@ func (v *verifier) others() {
 }
 
 // rows reads each image as training would, which also finds what a wrong writer did.
-func (v *verifier) rows(ctx context.Context) {
-	d, err := openShards(ctx, v.dir, "")
+func (v *verifier) rows(ctx context.Context, m *manifest) {
+	d, err := mapShards(ctx, v.dir, m)
 	if err != nil {
 		v.wrong = append(v.wrong, err)
 		return

@@ -114,6 +114,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("reason of the huge image: %s", bad.Reason)
 		}
 	}
+	slices.Sort(names)
 	if want := []string{"cat/empty.jpg", "cat/truncated.jpg", "dog/huge.jpg", "dog/text.jpg"}; !slices.Equal(names, want) {
 		t.Errorf("bad images are %q, want %q", names, want)
 	}
@@ -267,4 +268,56 @@ func TestWorkers(t *testing.T) {
 	if fingerprints[0] != fingerprints[1] {
 		t.Error("the output depends on the number of workers")
 	}
+}
+
+// TestPartsAndSplits writes shards in parts and in splits, from the command line.
+func TestPartsAndSplits(t *testing.T) {
+	src := photos(t, nil)
+	dir := t.TempDir()
+	whole, merged := filepath.Join(dir, "whole"), filepath.Join(dir, "merged")
+	saysAll(t, cli.ExitOK, []string{"8 images of 2 classes"}, "-in", src, "-out", whole)
+	saysAll(t, cli.ExitOK, []string{"/2: "}, "-in", src, "-out", filepath.Join(dir, "parts", "2"), "-part", "2/2")
+	saysAll(t, cli.ExitFailure, []string{"[1] are missing", "-part"}, "merge", "-out", merged, filepath.Join(dir, "parts", "2"))
+	saysAll(t, cli.ExitOK, []string{"/1: "}, "-in", src, "-out", filepath.Join(dir, "parts", "1"), "-part", "1/2")
+	saysAll(t, cli.ExitOK, []string{"8 images of 2 classes"}, "merge", "-out", merged, filepath.Join(dir, "parts", "2"), filepath.Join(dir, "parts", "1"))
+	for _, name := range []string{"manifest.json", "shard-00000.arrow"} {
+		a, err := os.ReadFile(filepath.Join(whole, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(merged, name)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s of the merged parts is another one, or %v", name, err)
+		}
+	}
+
+	splits := filepath.Join(dir, "splits")
+	saysAll(t, cli.ExitOK, []string{"/train: ", "/val: "}, "-in", src, "-out", splits, "-split", "train=0.5,val=0.5")
+	counts := 0
+	for _, name := range []string{"train", "val"} {
+		d, err := datasets.Open(t.Context(), splits+"#"+name, datasets.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts += d.Len()
+		d.Close()
+	}
+	if counts != 8 {
+		t.Errorf("%d images in the splits", counts)
+	}
+	copied := filepath.Join(dir, "copied")
+	same := photos(t, map[string][]byte{"dog/again.jpg": jpegBytes(t)})
+	saysAll(t, cli.ExitOK, []string{"1 images of 2 classes", "8 images were left out", "duplicates.jsonl"}, "-in", same, "-out", copied, "-dedupe")
+	for _, c := range []struct {
+		says string
+		args []string
+	}{
+		{"-split train=0.5: its fractions add up to 0.5", []string{"-split", "train=0.5"}},
+		{`"train" is no split`, []string{"-split", "train"}},
+		{"-part 3/2", []string{"-part", "3/2"}},
+		{"-part two", []string{"-part", "two"}},
+	} {
+		saysAll(t, cli.ExitUsage, []string{c.says}, append([]string{"-in", src, "-out", filepath.Join(dir, "x")}, c.args...)...)
+	}
+	saysAll(t, cli.ExitUsage, []string{"-out is missing"}, "merge", whole)
+	saysAll(t, cli.ExitUsage, []string{"which parts?"}, "merge", "-out", filepath.Join(dir, "x"))
 }

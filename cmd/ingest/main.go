@@ -1,6 +1,7 @@
 // Command ingest writes images of any origin as checked shards, which training reads fastest, and looks into data sets.
 //
 //	ingest -in SRC -out DIR
+//	ingest merge -out DIR PART...
 //	ingest verify DIR
 //	ingest stat SRC
 //	ingest cat SRC KEY
@@ -21,6 +22,7 @@ var commands = []struct {
 	name string
 	run  func(ctx context.Context, args []string) error
 }{
+	{"merge", merge},
 	{"verify", verify},
 	{"stat", stat},
 	{"cat", cat},

@@ -123,5 +123,5 @@ func TestStatOfDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	flip(t, filepath.Join(shards, "shard-00000.arrow"), encodePNG(t, drawScene(300, 200, 255)))
-	saysAll(t, cli.ExitFailure, []string{"     4  dog\n", "unreadable  1 (named below)", "of 9 images 1 is bad:", "#8 owl/big.png", "crc32c"}, "stat", shards)
+	saysAll(t, cli.ExitFailure, []string{"     4  dog\n", "unreadable  1 (named below)", "of 9 images 1 is bad:", "owl/big.png: shard-00000.arrow row", "crc32c"}, "stat", shards)
 }

@@ -421,14 +421,14 @@ func TestShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := strings.Replace(string(text), "\"version\": 1", "\"version\": 2", 1)
+	newer := strings.Replace(string(text), "\"version\": 2", "\"version\": 3", 1)
 	if newer == string(text) {
 		t.Fatalf("no version in %s", text)
 	}
 	if err := os.WriteFile(manifest, []byte(newer), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := run(); code != 1 || !strings.Contains(out, "version 2") {
+	if code, out := run(); code != 1 || !strings.Contains(out, "version 3") {
 		t.Errorf("with a later version: exit code %d: %s", code, out)
 	}
 }
