@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Ordinal   int    // of the GPU, from 0
 	Precision string // "fp32" or "" for it, "tf32", "bf16"
+	AnyOrder  bool   // sums may be taken in another order each time
 }
 
 // A Device computes on a GPU.
@@ -57,7 +58,7 @@ func Open(o Options) (_ *Device, err error) {
 			return nil, err
 		}
 	}
-	if d.convolutions, err = newConvolutions(d.gpu, l.cudnn, p, false); err != nil {
+	if d.convolutions, err = newConvolutions(d.gpu, l.cudnn, p, o.AnyOrder); err != nil {
 		return nil, err
 	}
 	if d.products, err = newProducts(d.gpu, l.cublasLt, p); err != nil {
