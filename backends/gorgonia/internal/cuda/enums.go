@@ -9,6 +9,7 @@ const (
 	driverNotReady     = 600 // CUDA_ERROR_NOT_READY
 	driverECC          = 214 // CUDA_ERROR_ECC_UNCORRECTABLE
 	driverNVLink       = 220 // CUDA_ERROR_NVLINK_UNCORRECTABLE
+	driverPTXVersion   = 222 // CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 	driverAddress      = 700 // CUDA_ERROR_ILLEGAL_ADDRESS
 	driverTimeout      = 702 // CUDA_ERROR_LAUNCH_TIMEOUT
 	driverStack        = 714 // CUDA_ERROR_HARDWARE_STACK_ERROR

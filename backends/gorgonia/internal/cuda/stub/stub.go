@@ -71,6 +71,7 @@ func (l *Libraries) Use(t testing.TB) {
 // Set gives a name a value that the libraries read, a number:
 //
 //	devices, major, minor           how many GPUs there are, and their compute capability
+//	ptx                             the error of loading PTX
 //	driver                          the version of CUDA that the driver is for
 //	memory, pinned                  bytes of the GPU's memory, and of the host's that can be pinned at once
 //	fail_allocation                 which allocation fails, counted from 1 after Set

@@ -29,6 +29,8 @@ enum {
 	INVALID_DEVICE = 101,
 	INVALID_IMAGE = 200,
 	INVALID_CONTEXT = 201,
+	NO_BINARY_FOR_GPU = 209,
+	UNSUPPORTED_PTX_VERSION = 222,
 	INVALID_HANDLE = 400,
 	NOT_FOUND = 500,
 	NOT_READY = 600,
@@ -200,6 +202,8 @@ static const struct { int code; const char *name, *meaning; } errors[] = {
 	{INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
 	{INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
 	{INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+	{NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+	{UNSUPPORTED_PTX_VERSION, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain"},
 	{INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
 	{NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
 	{NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
@@ -390,15 +394,33 @@ int cuEventSynchronize(uintptr_t event) {
 
 int cuEventDestroy_v2(uintptr_t) { return ready(); }
 
+// extract gets the code of an image that the device can run, as NVRTC has it for an architecture or, to be compiled, for a virtual one.
+static int extract(const char *image, std::string &code) {
+	int architecture, end = 0, major = (int)stub_setting("major", 9), minor = (int)stub_setting("minor", 0);
+	if (sscanf(image, "stub cubin\nsm_%d%n", &architecture, &end) == 1 && image[end] == '\n') {
+		if (architecture / 10 != major || architecture % 10 > minor) return NO_BINARY_FOR_GPU;
+		uint64_t size;
+		memcpy(&size, image + end + 1, sizeof size);
+		code.assign(image + end + 1 + sizeof size, size);
+		return SUCCESS;
+	}
+	if (sscanf(image, "stub ptx\ncompute_%d%n", &architecture, &end) == 1 && image[end] == '\n') {
+		if (int e = (int)stub_setting("ptx", SUCCESS)) return e;
+		if (architecture > 10 * major + minor) return NO_BINARY_FOR_GPU;
+		stub_record("compiling compute_%d", architecture);
+		for (const char *p = image + end + 1; *p; p += 2) code += (char)((p[0] - 'a') << 4 | (p[1] - 'a'));
+		return SUCCESS;
+	}
+	return INVALID_IMAGE;
+}
+
 int cuModuleLoadData(module **m, const void *image) {
 	if (int e = ready()) return e;
-	const char *bytes = (const char *)image;
-	if (memcmp(bytes, "stub cubin\n", 11)) return INVALID_IMAGE;
-	uint64_t size;
-	memcpy(&size, bytes + 11, sizeof size);
+	std::string code;
+	if (int e = extract((const char *)image, code)) return e;
 	char file[] = "/tmp/stub-module-XXXXXX";
 	int f = mkstemp(file);
-	if (f < 0 || write(f, bytes + 11 + sizeof size, size) != (ssize_t)size) return INVALID_IMAGE;
+	if (f < 0 || write(f, code.data(), code.size()) != (ssize_t)code.size()) return INVALID_IMAGE;
 	close(f);
 	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	unlink(file);
