@@ -38,9 +38,13 @@ func Open(o Options) (_ *Device, err error) {
 	}
 	d := &Device{precision: p}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.Close())
+		if err == nil {
+			return
 		}
+		if d.gpu != nil {
+			err = d.gpu.shortage(0, err)
+		}
+		err = errors.Join(err, d.Close())
 	}()
 	if d.gpu, err = openGPU(l.driver, o.Ordinal); err != nil {
 		return nil, err
@@ -125,8 +129,13 @@ func (d *Device) Library() string { return d.library }
 // Kernel returns that of an operation.
 func (d *Device) Kernel(op graph.Op) (device.Kernel, bool) {
 	k, ok := d.kernels[op]
+	run := k.Run
+	k.Run = func(c *device.Call) error { return d.gpu.shortage(0, run(c)) }
 	return k, ok
 }
+
+// LoadsLate says that the driver, cuDNN and cuBLASLt load kernels when these are first started.
+func (d *Device) LoadsLate() {}
 
 // Size is the number of bytes of a tensor.
 func (d *Device) Size(l device.Layout, shape []int) int {

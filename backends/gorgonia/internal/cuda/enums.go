@@ -35,6 +35,7 @@ const (
 	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
 
+	ltOutOfMemory    = 3  // CUBLAS_STATUS_ALLOC_FAILED
 	ltNotSupported   = 15 // CUBLAS_STATUS_NOT_SUPPORTED
 	computeFloat     = 68 // CUBLAS_COMPUTE_32F
 	computeFastTF32  = 77 // CUBLAS_COMPUTE_32F_FAST_TF32

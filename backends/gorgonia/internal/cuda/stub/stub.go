@@ -74,6 +74,7 @@ func (l *Libraries) Use(t testing.TB) {
 //	ptx                             the error of loading PTX
 //	driver                          the version of CUDA that the driver is for
 //	memory, pinned                  bytes of the GPU's memory, and of the host's that can be pinned at once
+//	late                            bytes that each kernel and library takes when it first computes
 //	fail_allocation                 which allocation fails, counted from 1 after Set
 //	fail_launch, refuse_launch      likewise of kernels: the GPU is lost, or it is not
 //	failure, cuInit                 the error of such a kernel, and of cuInit

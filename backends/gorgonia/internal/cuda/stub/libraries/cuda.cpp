@@ -49,6 +49,8 @@ size_t used;                        // bytes of the arena up to the last allocat
 int visits;                         // nested uses of the arena
 std::map<size_t, size_t> blocks;    // allocations, by their offsets
 size_t allocated;                   // bytes of them
+std::set<std::string> loaded;       // what was loaded late
+size_t late;                        // bytes of that
 int allocations;                    // calls of cuMemAlloc
 std::deque<std::function<void()>> work;
 std::set<void *> pinned;
@@ -106,7 +108,8 @@ void stub_reset() {
 	record.clear();
 	work.clear();
 	pending.clear();
-	allocations = launches = failure = 0;
+	loaded.clear();
+	late = allocations = launches = failure = 0;
 }
 
 // stub_log is the record; the next call may change it.
@@ -266,10 +269,20 @@ int cuCtxSetCurrent(void *context) {
 
 static size_t capacity() { return (size_t)stub_setting("memory", 16ll << 30); }
 
+int stub_load(const char *what) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	size_t bytes = (size_t)stub_setting("late", 0);
+	if (!bytes || loaded.count(what)) return 1;
+	if (allocated + late + bytes > capacity()) return 0;
+	loaded.insert(what);
+	late += bytes;
+	return 1;
+}
+
 int cuMemGetInfo_v2(size_t *free, size_t *total) {
 	if (int e = ready()) return e;
 	*total = capacity();
-	*free = *total - allocated;
+	*free = allocated + late < *total ? *total - allocated - late : 0;
 	return SUCCESS;
 }
 
@@ -278,7 +291,7 @@ int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
 	if (!bytes) return INVALID_VALUE;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	stub_record("cuMemAlloc %zu", bytes);
-	if (++allocations == stub_setting("fail_allocation", -1) || allocated + bytes > capacity()) return OUT_OF_MEMORY;
+	if (++allocations == stub_setting("fail_allocation", -1) || allocated + late + bytes > capacity()) return OUT_OF_MEMORY;
 	size_t at = 0;
 	for (auto &b : blocks) {
 		if (at + bytes <= b.first) break;
@@ -302,6 +315,9 @@ int cuMemFree_v2(uintptr_t address) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	auto found = blocks.find((size_t)(address - (uintptr_t)arena));
 	if (found == blocks.end()) return INVALID_VALUE;
+	stub_enter();
+	fill((char *)address, 0, found->second);
+	stub_leave();
 	allocated -= found->second;
 	blocks.erase(found);
 	return SUCCESS;
@@ -462,6 +478,7 @@ int cuLaunchKernel(function *f, unsigned x, unsigned y, unsigned z, unsigned bx,
 		return INVALID_VALUE;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	if (failure) return failure;
+	if (!stub_load(f->name.c_str())) return OUT_OF_MEMORY;
 	stub_record("launch %s %u %u", f->name.c_str(), x, y);
 	launches++;
 	if (launches == stub_setting("refuse_launch", -1)) return LAUNCH_OUT_OF_RESOURCES;
