@@ -51,7 +51,7 @@ func (e *MemoryError) Error() string {
 	case e.Asked == 0:
 		return fmt.Sprintf("%d MiB of memory are free, which is not enough for what is loaded to compute: use a smaller batch, or end what else uses the device: %v", e.Free>>20, e.Err)
 	case e.Free == 0:
-		return fmt.Sprintf("there are no %d MiB of memory: use a smaller batch: %v", e.Asked>>20, e.Err)
+		return fmt.Sprintf("there are no %d MiB of memory: use a smaller batch, or end what else uses the device: %v", e.Asked>>20, e.Err)
 	}
 	return fmt.Sprintf("%d MiB of memory are needed and %d MiB free: use a smaller batch, or end what else uses the device: %v", e.Asked>>20, e.Free>>20, e.Err)
 }

@@ -3,6 +3,7 @@
 #include "stub.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ size_t allocated;                   // bytes of them
 std::set<std::string> loaded;       // what was loaded late
 size_t late;                        // bytes of that
 int allocations;                    // calls of cuMemAlloc
+int uploads, downloads;             // copies to the device and back
 std::deque<std::function<void()>> work;
 std::set<void *> pinned;
 std::set<int> pending;              // events that are recorded, but have not happened
@@ -84,6 +86,19 @@ void fill(char *to, unsigned char value, size_t bytes) {
 	memset(to, value, bytes);
 }
 
+// begin takes the settings of a process that only uses the libraries, from its environment: name=value, with spaces between.
+bool begin() {
+	const char *text = getenv("GOCLR_STUB_SETTINGS");
+	std::string list = std::string(text ? text : "") + " ";
+	for (size_t at = 0, end; (end = list.find(' ', at)) != std::string::npos; at = end + 1) {
+		size_t equals = list.find('=', at);
+		if (equals < end) settings[list.substr(at, equals - at)] = list.substr(equals + 1, end - equals - 1);
+	}
+	return true;
+}
+
+const bool begun = begin();
+
 // ready says whether a call may be made on this thread, or fails by itself.
 int ready() {
 	if (!current) return INVALID_CONTEXT;
@@ -109,7 +124,7 @@ void stub_reset() {
 	work.clear();
 	pending.clear();
 	loaded.clear();
-	late = allocations = launches = failure = 0;
+	late = allocations = launches = failure = uploads = downloads = 0;
 }
 
 // stub_log is the record; the next call may change it.
@@ -151,6 +166,8 @@ void stub_record(const char *format, ...) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	record += line;
 	record += '\n';
+	static FILE *file = getenv("GOCLR_STUB_RECORD") ? fopen(getenv("GOCLR_STUB_RECORD"), "a") : 0;
+	if (file) fprintf(file, "%s\n", line), fflush(file);
 }
 
 void stub_enter() {
@@ -355,11 +372,15 @@ int cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void *) {
 
 int cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *) {
 	stub_record("cuMemcpyHtoDAsync %zu", bytes);
+	if (++uploads == stub_setting("interrupt_upload", -1)) kill(getpid(), SIGINT);
 	return queue(to, bytes, [=] { memcpy((void *)to, from, bytes); });
 }
 
 int cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *) {
 	stub_record("cuMemcpyDtoHAsync %zu", bytes);
+	downloads++;
+	if (downloads == stub_setting("fill_download", -1)) settings["memory"] = std::to_string(allocated + late);
+	if (downloads == stub_setting("fail_download", -1)) failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
 	return queue(from, bytes, [=] { memcpy(to, (void *)from, bytes); });
 }
 
