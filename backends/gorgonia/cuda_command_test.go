@@ -141,8 +141,8 @@ func metricsOf(t *testing.T, record string, step int) (at callCount) {
 	}
 	views, uploads, seen := strconv.Itoa(commandViews), 0, 0
 	for _, line := range strings.Split(string(text), "\n") {
-		switch name, size, _ := strings.Cut(line, " "); {
-		case name == "cuMemcpyHtoDAsync":
+		switch name, size, _ := strings.Cut(line, " "); name {
+		case "cuMemcpyHtoDAsync":
 			uploads++
 			if size == views {
 				seen++
@@ -150,7 +150,7 @@ func metricsOf(t *testing.T, record string, step int) (at callCount) {
 					at.uploads = uploads
 				}
 			}
-		case name == "cuMemcpyDtoHAsync":
+		case "cuMemcpyDtoHAsync":
 			at.downloads++
 			if at.uploads > 0 {
 				return at
