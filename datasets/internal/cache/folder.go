@@ -73,7 +73,7 @@ func (f *folder) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = await(ctx, func() (bool, error) { return tryLock(dir, unix.LOCK_EX) })
+	err = await(ctx, shortPause, func() (bool, error) { return tryLock(dir, unix.LOCK_EX) })
 	if err != nil {
 		dir.Close()
 		return nil, err
@@ -146,9 +146,15 @@ func tryLock(file *os.File, kind int) (bool, error) {
 	return true, nil
 }
 
-// await calls try until it is done, with pauses that grow.
-func await(ctx context.Context, try func() (done bool, err error)) error {
-	for pause := time.Millisecond / 4; ; pause = min(2*pause, 50*time.Millisecond) {
+// Pauses of await: for what takes moments, and for what takes as long as fetching an object.
+const (
+	shortPause = 2 * time.Millisecond
+	longPause  = 50 * time.Millisecond
+)
+
+// await calls try until it is done, with pauses that grow up to the longest.
+func await(ctx context.Context, longest time.Duration, try func() (done bool, err error)) error {
+	for pause := time.Millisecond / 4; ; pause = min(2*pause, longest) {
 		if done, err := try(); done || err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func TestLeftovers(t *testing.T) {
 	c := openCache(t, dir, 1000)
 	s := newStore()
 	dead, again, living := object("dead", 900), object("again", 100), object("living", 300)
-	_, err := c.Get(t.Context(), living, func(ctx context.Context, w io.WriterAt) error {
+	f, err := c.Get(t.Context(), living, func(ctx context.Context, w io.WriterAt) error {
 		for _, o := range []Object{dead, again} {
 			writeFile(t, filepath.Join(dir, o.key()+part), make([]byte, o.Size))
 		}
@@ -82,6 +82,8 @@ func TestLeftovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wantContent(t, f, living)
+	closeFile(t, f)
 	if s.use(t, c, living) {
 		t.Error("what was fetched is not there")
 	}

@@ -16,7 +16,7 @@ func (c *Cache) load(ctx context.Context, key string, o Object, fetch Fetch) (*o
 	file, err := c.openReady(key, o.Size)
 	if file == nil && err == nil {
 		var p *partial
-		err = await(ctx, func() (done bool, err error) {
+		err = await(ctx, longPause, func() (done bool, err error) {
 			file, p, err = c.claim(ctx, key, o)
 			return file != nil || p != nil, err
 		})

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -107,12 +108,24 @@ func closeFile(t testing.TB, f *File) {
 	}
 }
 
+// openCache opens a cache that must leave no file open at the end of the test.
 func openCache(t testing.TB, dir string, limit int64) *Cache {
 	t.Helper()
 	c, err := Open(t.Context(), Options{Dir: dir, Limit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if len(c.open) != 0 {
+			t.Errorf("%d objects are still open", len(c.open))
+		}
+		descriptors, _ := filepath.Glob("/proc/self/fd/*") // there are none elsewhere than on Linux
+		for _, d := range descriptors {
+			if file, _ := os.Readlink(d); strings.HasPrefix(file, dir+"/") || file == dir {
+				t.Errorf("%s is still open", file)
+			}
+		}
+	})
 	return c
 }
 

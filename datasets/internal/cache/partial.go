@@ -91,7 +91,7 @@ func (p *partial) fetch(ctx context.Context, fetch Fetch) (*os.File, error) {
 
 // fill waits for room, and has the content written and checked.
 func (p *partial) fill(ctx context.Context, fetch Fetch) error {
-	err := await(ctx, func() (bool, error) {
+	err := await(ctx, longPause, func() (bool, error) {
 		unlock, err := p.folder.lock(ctx)
 		if err != nil {
 			return false, err

@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // awaitUsers waits until so many Gets of a cache want an object.
@@ -177,4 +183,82 @@ func TestRoomIsWaitedFor(t *testing.T) {
 	wg.Wait()
 	wantContent(t, f, a)
 	closeFile(t, f)
+}
+
+// TestRandomUse has goroutines use one folder through two caches, at random: they are cancelled, fetch what is wrong, reject what is
+// right and delete the folder. No byte may be wrong and the folder never over its limit.
+func TestRandomUse(t *testing.T) {
+	const limit = 400 << 10
+	uses := 150
+	if testing.Short() {
+		uses = 50
+	}
+	dir := filepath.Join(t.TempDir(), "cache")
+	caches := []*Cache{openCache(t, dir, limit), openCache(t, dir, limit)}
+	errWrong, errFolder := errors.New("wrong on purpose"), errors.New("folder deleted")
+	var wg, watch sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	watch.Go(func() {
+		for ctx.Err() == nil {
+			if bytes, names := total(t, caches[0]); bytes > limit {
+				t.Errorf("%d bytes are there: %q", bytes, names)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	for g := range 6 {
+		random := rand.New(rand.NewPCG(7, uint64(g)))
+		wg.Go(func() {
+			for range uses {
+				c, o := caches[random.IntN(len(caches))], childObject(random.IntN(childIDs))
+				what := random.IntN(20)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				f, err := c.Get(ctx, o, func(_ context.Context, w io.WriterAt) error {
+					runtime.Gosched()
+					switch what {
+					case 0:
+						cancel(errWrong)
+						return ctx.Err()
+					case 1:
+						return errWrong
+					case 2:
+						if _, err := w.WriteAt(make([]byte, o.Size), 0); err != nil {
+							return err
+						}
+						return nil // the check sees it
+					case 3:
+						if random.IntN(5) == 0 {
+							if err := os.RemoveAll(dir); err != nil && !errors.Is(err, unix.ENOTEMPTY) {
+								return errors.Join(errFolder, err)
+							}
+						}
+					}
+					return write(w, o)
+				})
+				cancel(nil)
+				if err != nil {
+					if errors.Is(err, errFolder) {
+						t.Error(err)
+					}
+					continue
+				}
+				wantContent(t, f, o)
+				if what == 4 {
+					if err := f.Reject(t.Context()); err != nil {
+						t.Error(err)
+					}
+					wantContent(t, f, o)
+				}
+				closeFile(t, f)
+			}
+		})
+	}
+	wg.Wait()
+	stop()
+	watch.Wait()
+	for i, c := range caches {
+		if got := c.Stats(); got.Hits == 0 || got.Fetches == 0 || got.Evicted == 0 {
+			t.Errorf("cache %d: %+v: the test shows nothing", i, got)
+		}
+	}
 }
