@@ -219,7 +219,8 @@ func TestOpenObjectsGoLast(t *testing.T) {
 	c, other := openCache(t, dir, 1000), openCache(t, dir, 1000)
 	s := newStore()
 	a, b, idle, d := object("a", 250), object("b", 250), object("idle", 250), object("d", 250)
-	fa, fb := s.get(t, c, a), s.get(t, other, b)
+	s.use(t, c, a)
+	fa, fb := s.get(t, c, a), s.get(t, other, b) // one from the disk, one just fetched
 	s.use(t, c, idle)
 	mapped, err := unix.Mmap(int(fb.Fd()), 0, 250, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
@@ -256,6 +257,21 @@ func TestOpenObjectsGoLast(t *testing.T) {
 	}
 }
 
+// TestUseOfOpenObjectsCounts makes sure that a Get of what is open counts as a use like any other.
+func TestUseOfOpenObjectsCounts(t *testing.T) {
+	c := openCache(t, t.TempDir(), 1000)
+	s := newStore()
+	a, b := object("a", 300), object("b", 300)
+	f := s.get(t, c, a)
+	s.use(t, c, b)
+	s.use(t, c, a)
+	closeFile(t, f)
+	s.use(t, c, object("c", 600))
+	if !exists(c, a.key()+ready) || exists(c, b.key()+ready) {
+		t.Error("what was used last went first")
+	}
+}
+
 func TestSmallerLimit(t *testing.T) {
 	dir := t.TempDir()
 	c := openCache(t, dir, 1000)
@@ -283,7 +299,7 @@ func TestReject(t *testing.T) {
 	if err := f.Reject(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !s.use(t, other, o) || s.use(t, c, o) {
+	if !s.use(t, c, o) || s.use(t, other, o) {
 		t.Error("not fetched again, once")
 	}
 	if err := f.Reject(t.Context()); err != nil { // the file of that name is another now

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -61,7 +62,7 @@ func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	c := openCache(t, dir, 1000)
 	s := newStore()
-	dead, again, living := object("dead", 900), object("again", 100), object("living", 300)
+	dead, again, living := object("dead", 900), object("again", 600), object("living", 300)
 	f, err := c.Get(t.Context(), living, func(ctx context.Context, w io.WriterAt) error {
 		for _, o := range []Object{dead, again} {
 			writeFile(t, filepath.Join(dir, o.key()+part), make([]byte, o.Size))
@@ -190,6 +191,9 @@ func TestFolderIsDeleted(t *testing.T) {
 			if !s.use(t, c, o) || s.use(t, c, o) {
 				t.Error("not fetched again, once")
 			}
+			if !exists(c, bootFile) {
+				t.Error("the next Open will not trust what is in the new folder")
+			}
 
 			remove(t, dir)
 			f, err := c.Get(t.Context(), o, func(_ context.Context, w io.WriterAt) error {
@@ -240,6 +244,35 @@ func TestFolderIsDeleted(t *testing.T) {
 				t.Error("the object of the other is not there")
 			}
 		})
+	}
+}
+
+// TestFolderIsReplaced puts another folder in the place of the one whose lock a Get waits for.
+func TestFolderIsReplaced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	c := openCache(t, dir, 1000)
+	f, unlock, err := c.lockFolder(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	own := len(openIn(dir))
+	if own == 0 {
+		t.Skip("the system does not tell what is open")
+	}
+	s := newStore()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.use(t, c, object("o", 300)) })
+	for len(openIn(dir)) < own+2 {
+		runtime.Gosched()
+	}
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	wg.Wait()
+	if s.use(t, c, object("o", 300)) {
+		t.Error("the object went to the old folder")
 	}
 }
 
@@ -302,6 +335,31 @@ func TestFullDisk(t *testing.T) {
 		if bytes, _ := total(t, c); bytes != 200 {
 			t.Errorf("%d bytes are there", bytes)
 		}
+	})
+	t.Run("at the limit", func(t *testing.T) {
+		c := openCache(t, t.TempDir(), 500)
+		newStore().use(t, c, object("a", 200))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var earlier io.WriterAt
+		f, err := c.Get(ctx, o, func(_ context.Context, w io.WriterAt) error {
+			if earlier == nil {
+				earlier = w
+				return errors.Join(write(w, o), full)
+			}
+			if err := write(w, o); err != nil {
+				return err
+			}
+			if _, err := earlier.WriteAt(make([]byte, 300), 0); err == nil {
+				t.Error("the Fetch before this one can still write")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantContent(t, f, o)
+		closeFile(t, f)
 	})
 	t.Run("with nothing to remove", func(t *testing.T) {
 		c := openCache(t, t.TempDir(), 2000)

@@ -91,6 +91,9 @@ func (c *Cache) claim(ctx context.Context, key string, o Object) (*os.File, *par
 	}
 	defer f.close()
 	unlock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil // somebody deletes the folder at this moment
+	}
 	if isReadOnly(err) && o.Check != nil {
 		// What is there may do.
 		for _, name := range []string{key + ready, key + unsure} {

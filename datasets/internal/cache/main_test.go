@@ -31,13 +31,15 @@ func content(o Object) []byte {
 	return b
 }
 
+var errOtherBytes = errors.New("other bytes")
+
 // object returns an object whose check knows its content.
 func object(id string, size int64) Object {
 	o := Object{ID: id, Size: size}
 	o.Check = func(r io.Reader) error {
 		got, err := io.ReadAll(r)
 		if err == nil && !bytes.Equal(got, content(o)) {
-			err = errors.New("other bytes")
+			err = errOtherBytes
 		}
 		return err
 	}
@@ -119,14 +121,22 @@ func openCache(t testing.TB, dir string, limit int64) *Cache {
 		if len(c.open) != 0 {
 			t.Errorf("%d objects are still open", len(c.open))
 		}
-		descriptors, _ := filepath.Glob("/proc/self/fd/*") // there are none elsewhere than on Linux
-		for _, d := range descriptors {
-			if file, _ := os.Readlink(d); strings.HasPrefix(file, dir+"/") || file == dir {
-				t.Errorf("%s is still open", file)
-			}
+		if files := openIn(dir); len(files) != 0 {
+			t.Errorf("still open: %q", files)
 		}
 	})
 	return c
+}
+
+// openIn lists what this process has open in a folder, the folder included, where the system tells: on Linux.
+func openIn(dir string) (files []string) {
+	descriptors, _ := filepath.Glob("/proc/self/fd/*")
+	for _, d := range descriptors {
+		if file, _ := os.Readlink(d); strings.HasPrefix(file+"/", dir+"/") {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 // total is the size of the cache's files as those see it that make room.

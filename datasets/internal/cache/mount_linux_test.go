@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountDisk mounts a disk of its own, of so many bytes, or skips the test.
-func mountDisk(t *testing.T, size int64) string {
+// mountDisk mounts a disk of its own, or skips the test.
+func mountDisk(t *testing.T, kind, options string) string {
 	dir := t.TempDir()
-	if err := unix.Mount("cache", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+	if err := unix.Mount("cache", dir, kind, 0, options); err != nil {
 		t.Skipf("a disk for the test cannot be mounted (only root may): %v", err)
 	}
 	t.Cleanup(func() {
@@ -28,7 +28,7 @@ func mountDisk(t *testing.T, size int64) string {
 func TestReadOnlyFolder(t *testing.T) {
 	for name, boot := range map[string]string{"this boot": thisBoot(), "another boot": "another"} {
 		t.Run(name, func(t *testing.T) {
-			dir := mountDisk(t, 1<<20)
+			dir := mountDisk(t, "tmpfs", "size=1M")
 			s := newStore()
 			c := openCache(t, dir, 1000)
 			o, unchecked, bad := object("o", 300), object("unchecked", 300), object("bad", 300)
@@ -72,7 +72,7 @@ func TestReadOnlyFolder(t *testing.T) {
 
 // TestFullDiskOfItsOwn fills a disk that is smaller than the limit.
 func TestFullDiskOfItsOwn(t *testing.T) {
-	c := openCache(t, mountDisk(t, 1<<20), 1<<30)
+	c := openCache(t, mountDisk(t, "tmpfs", "size=1M"), 1<<30)
 	s := newStore()
 	for i := range 10 {
 		s.use(t, c, object(fmt.Sprint(i), 300<<10))
@@ -90,4 +90,22 @@ func TestFullDiskOfItsOwn(t *testing.T) {
 		t.Errorf("%d bytes are left in %q", bytes, names)
 	}
 	s.use(t, c, object("small", 300<<10))
+}
+
+// TestSimpleFileSystem uses a file system that cannot reserve room.
+func TestSimpleFileSystem(t *testing.T) {
+	dir := mountDisk(t, "ramfs", "")
+	c := openCache(t, dir, 1000)
+	o := object("o", 300)
+	f, err := c.Get(t.Context(), o, func(_ context.Context, w io.WriterAt) error {
+		if bytes, _ := total(t, c); bytes != o.Size {
+			t.Errorf("%d bytes are counted of what is being fetched", bytes)
+		}
+		return write(w, o)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantContent(t, f, o)
+	closeFile(t, f)
 }

@@ -133,7 +133,7 @@ func (p *partial) publish(ctx context.Context) error {
 		if err == nil {
 			err = p.folder.root.Rename(p.key+part, p.key+ready)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return p.cache.explain(err)
 		}
 		p.cache.touch(p.key)

@@ -105,7 +105,10 @@ func (f *folder) removeIdle(name string) (removed bool, err error) {
 	if !locked {
 		return false, err
 	}
-	return true, f.root.Remove(name)
+	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return true, nil
 }
 
 // freeDisk takes the part's room back and removes as much again of what nobody has open; the rest would free nothing. Where there
