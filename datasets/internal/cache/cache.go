@@ -25,7 +25,8 @@
 // The sizes of objects and parts together never exceed the limit; where processes open one folder with several limits, the
 // largest. Objects that are open go last, and only by name: readers keep the bytes, and the system gives their place back when
 // the last one closes or unmaps them. Until then it is beyond the limit, so the disk needs room for the limit and for what is open
-// at once. Stats.EvictedOpen tells whether that has happened.
+// at once. Stats.EvictedOpen tells whether that has happened. Where the parts of others leave no room, Get waits for them: the limit
+// should be several times what is fetched at once.
 //
 // # Crashes of the machine
 //
@@ -170,7 +171,8 @@ var errUnfinished = errors.New("the goroutine that fetched it came to its end be
 // Errors wrap those of fetch and Check. A fetch that finds the disk full is called once more after objects of its size have been
 // removed. A fetch whose folder is deleted under it succeeds, although nothing is kept.
 //
-// The File must be closed. Until then it stays readable, whatever becomes of the folder.
+// The File must be closed. Until then it stays readable, whatever becomes of the folder. To read ahead, call Get from goroutines of
+// your own; a File that is closed at once leaves its object where the next Get finds it, unless more is fetched in between than fits.
 func (c *Cache) Get(ctx context.Context, o Object, fetch Fetch) (*File, error) {
 	switch {
 	case o.ID == "" || o.Size < 0:
@@ -191,7 +193,7 @@ func (c *Cache) Get(ctx context.Context, o Object, fetch Fetch) (*File, error) {
 			select {
 			case <-e.ready:
 			case <-ctx.Done():
-				c.leave(key, e)
+				_ = c.leave(key, e) // this Get has read nothing
 				return nil, ctx.Err()
 			}
 		}
@@ -202,7 +204,7 @@ func (c *Cache) Get(ctx context.Context, o Object, fetch Fetch) (*File, error) {
 			}
 			return &File{cache: c, key: key, entry: e, size: o.Size}, nil
 		}
-		c.leave(key, e)
+		_ = c.leave(key, e) // there is no file
 		if first || !e.ended {
 			return nil, fmt.Errorf("%s: %w", o.ID, e.err)
 		}

@@ -226,7 +226,11 @@ func TestOpenObjectsGoLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(mapped)
+	defer func() {
+		if err := unix.Munmap(mapped); err != nil {
+			t.Error(err)
+		}
+	}()
 	closeFile(t, fb)
 	s.use(t, c, d)
 

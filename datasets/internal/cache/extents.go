@@ -2,6 +2,7 @@ package cache
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +28,16 @@ type extents struct {
 
 // An extent is the bytes from begin to before end.
 type extent struct{ begin, end int64 }
+
+// run calls fetch, of which no write is left afterwards, however it ends.
+func (x *extents) run(ctx context.Context, fetch Fetch) (err error) {
+	defer func() {
+		if short := x.end(); err == nil {
+			err = short
+		}
+	}()
+	return fetch(ctx, x)
+}
 
 // WriteAt implements io.WriterAt. Its errors are permanent.
 func (x *extents) WriteAt(p []byte, offset int64) (int, error) {

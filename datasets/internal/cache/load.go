@@ -41,11 +41,7 @@ func (c *Cache) openReady(key string, size int64) (*os.File, error) {
 	if !c.trusted.Load() {
 		return nil, nil
 	}
-	file, err := openWhole(os.Open, filepath.Join(c.dir, key+ready), size)
-	if err != nil {
-		return nil, err
-	}
-	return file, nil
+	return openWhole(os.Open, filepath.Join(c.dir, key+ready), size)
 }
 
 // openWhole opens an object and locks it as one that is in use. There is no file where it does not exist, has another size, or is being

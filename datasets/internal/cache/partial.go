@@ -107,11 +107,7 @@ func (p *partial) fill(ctx context.Context, fetch Fetch) error {
 		return p.cache.explain(err)
 	}
 	w := &extents{file: p.file, size: p.object.Size, explain: p.cache.explain}
-	defer w.end() // whatever becomes of fetch
-	if err := fetch(ctx, w); err != nil {
-		return err
-	}
-	if err := w.end(); err != nil {
+	if err := w.run(ctx, fetch); err != nil {
 		return err
 	}
 	if err := p.object.check(p.file); err != nil {
