@@ -117,7 +117,7 @@ func listTar(ctx context.Context, archive Object, visit func(member) error) erro
 		}
 	}
 	var marker [512]byte // zeros
-	if _, err := f.ReadAt(marker[:], end); err == io.EOF || err == nil && marker != [512]byte{} {
+	if _, err := f.ReadAt(marker[:], end); errors.Is(err, io.EOF) || err == nil && marker != [512]byte{} {
 		return truncated(size, last)
 	} else if err != nil {
 		return err
