@@ -74,6 +74,8 @@ func (l *Libraries) Use(t testing.TB) {
 //	driver                          the version of CUDA that the driver is for
 //	memory, pinned                  bytes of the GPU's memory, and of the host's that can be pinned at once
 //	fail_allocation                 which allocation fails, counted from 1 after Set
+//	fail_copy                       likewise of copies and of setting memory
+//	early                           1: copies from the host begin as soon as they may, and not when something waits for them
 //	fail_launch, refuse_launch      likewise of kernels: the GPU is lost, or it is not
 //	failure, cuInit                 the error of such a kernel, and of cuInit
 //	nvrtc_minor                     the minor version of NVRTC
@@ -91,7 +93,7 @@ func (l *Libraries) Log() []string { return strings.Split(strings.TrimSuffix(l.l
 // Allocated is how many bytes of the device's memory are allocated.
 func (l *Libraries) Allocated() int { return l.allocated() }
 
-// Held counts the modules, stretches of pinned memory, contexts and handles that were made and not given back.
+// Held counts the modules, stretches of pinned memory, streams, events, contexts and handles that were made and not given back.
 func (l *Libraries) Held() int { return l.held() }
 
 // emulate is the directory of emulate.h.

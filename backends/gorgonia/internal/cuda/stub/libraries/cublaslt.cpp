@@ -120,7 +120,7 @@ int cublasLtMatmul(char *, description *d, const float *alpha, const float *ap, 
 	if (algo->data[0] != mark || size < wanted || !stub_is_device(space, size)) return INVALID_VALUE;
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(out, bytes(l))) return EXECUTION_FAILED;
 	if (int status = (int)stub_setting("cublaslt_status", SUCCESS)) return status;
-	Visit visit;
+	Visit visit(stream);
 	memset(space, 0xff, wanted);
 	uint64_t k = d->transA ? a->rows : a->cols;
 	std::vector<double> sums(l->rows);

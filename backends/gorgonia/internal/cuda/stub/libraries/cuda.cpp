@@ -1,5 +1,5 @@
 // Stands for CUDA's driver. The device's memory is memory of the host that nothing but the stubs can touch, kernels are functions of a
-// shared library, and copies happen when the host waits for them or a kernel starts.
+// shared library, and copies happen as late as the order of streams and events allows.
 #include "stub.h"
 
 #include <dlfcn.h>
@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -35,6 +36,7 @@ enum {
 	ILLEGAL_ADDRESS = 700,
 	LAUNCH_OUT_OF_RESOURCES = 701,
 	LAUNCH_FAILED = 719,
+	UNKNOWN = 999,
 };
 
 const size_t reserved = 64ull << 30, alignment = 256, large = 256 << 10; // bytes
@@ -48,10 +50,17 @@ int visits;                         // nested uses of the arena
 std::map<size_t, size_t> blocks;    // allocations, by their offsets
 size_t allocated;                   // bytes of them
 int allocations;                    // calls of cuMemAlloc
-std::deque<std::function<void()>> work;
+struct stream;
+// An event has happened as often as it was recorded when the work before its last record in a stream is done.
+struct event { int recorded = 0, happened = 0; stream *in = 0; };
+// An item of work begins when an event has happened so often; until then the stream waits. One that is early begins at once if it may.
+struct item { std::function<void()> run; bool early; std::shared_ptr<event> after; int count; stream *in; };
+struct stream { std::deque<item> work; };
+std::set<stream *> streams;
+std::map<uintptr_t, std::shared_ptr<event>> events;
+uintptr_t lastEvent;
 std::set<void *> pinned;
-std::set<int> pending;              // events that are recorded, but have not happened
-int events, launches, failure, retained, held;
+int copies, launches, failure, retained, held;
 struct module { void *library; std::string file; };
 std::set<module *> modules;
 thread_local void *current;
@@ -86,6 +95,47 @@ int ready() {
 	return SUCCESS;
 }
 
+bool blocked(const item &i) { return i.after && i.after->happened < i.count && !i.in->work.empty(); }
+
+// advance does the first work of a stream, and of others what that waits for. The arena must be open.
+void advance(stream *s) {
+	item i = s->work.front();
+	s->work.pop_front();
+	while (blocked(i)) advance(i.in);
+	if (i.run) i.run();
+}
+
+void finish(stream *s) {
+	while (!s->work.empty()) advance(s);
+}
+
+// hurry begins what is early, where a test asks for that, as soon as it may.
+void hurry() {
+	if (!stub_setting("early", 0)) return;
+	stub_enter();
+	for (bool again = true; again;) {
+		again = false;
+		for (stream *s : streams)
+			while (!s->work.empty() && s->work.front().early && !blocked(s->work.front())) again = true, advance(s);
+	}
+	stub_leave();
+}
+
+// push adds work to a stream.
+int push(void *to, item i) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (!streams.count((stream *)to)) return INVALID_HANDLE;
+	((stream *)to)->work.push_back(i);
+	hurry();
+	return failure;
+}
+
+std::shared_ptr<event> find(uintptr_t number) {
+	auto found = events.find(number);
+	return found == events.end() ? 0 : found->second;
+}
+
 }
 
 extern "C" {
@@ -95,6 +145,7 @@ void stub_set(const char *name, const char *value) {
 	settings[name] = value;
 	if (strstr(name, "_launch")) launches = 0;
 	if (strstr(name, "_allocation")) allocations = 0;
+	if (strstr(name, "_copy")) copies = 0;
 }
 
 // stub_reset forgets the settings, the record and all failures, but not the memory.
@@ -102,9 +153,8 @@ void stub_reset() {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	settings.clear();
 	record.clear();
-	work.clear();
-	pending.clear();
-	allocations = launches = failure = 0;
+	for (stream *s : streams) s->work.clear();
+	allocations = copies = launches = failure = 0;
 }
 
 // stub_log is the record; the next call may change it.
@@ -118,8 +168,8 @@ const char *stub_log() {
 // stub_allocated is how many bytes of the device's memory are allocated.
 size_t stub_allocated() { return allocated; }
 
-// stub_held counts what was made and not given back: modules, pinned memory, contexts, and what other libraries make.
-int stub_held() { return (int)(modules.size() + pinned.size()) + retained + held; }
+// stub_held counts what was made and not given back: modules, pinned memory, streams, events, contexts, and what other libraries make.
+int stub_held() { return (int)(modules.size() + pinned.size() + streams.size() + events.size()) + retained + held; }
 
 void stub_hold(int n) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
@@ -158,14 +208,11 @@ void stub_leave() {
 	mutex.unlock();
 }
 
-void stub_drain() {
+void stub_drain(void *s) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	stub_enter();
-	while (!work.empty()) {
-		auto next = work.front();
-		work.pop_front();
-		next();
-	}
+	if (streams.count((stream *)s)) finish((stream *)s);
+	hurry();
 	stub_leave();
 }
 
@@ -206,6 +253,7 @@ static const struct { int code; const char *name, *meaning; } errors[] = {
 	{ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
 	{LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
 	{LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+	{UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };
 
 int cuGetErrorName(int code, const char **text) {
@@ -294,8 +342,8 @@ int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
 
 int cuMemFree_v2(uintptr_t address) {
 	if (int e = ready()) return e;
-	stub_drain();
 	std::lock_guard<std::recursive_mutex> lock(mutex);
+	for (stream *s : streams) stub_drain(s);
 	auto found = blocks.find((size_t)(address - (uintptr_t)arena));
 	if (found == blocks.end()) return INVALID_VALUE;
 	allocated -= found->second;
@@ -321,74 +369,107 @@ int cuMemFreeHost(void *p) {
 	return SUCCESS;
 }
 
-static int queue(uintptr_t device, size_t bytes, std::function<void()> f) {
-	if (int e = ready()) return e;
+static int queue(void *stream, bool early, uintptr_t device, size_t bytes, std::function<void()> f) {
 	if (!stub_is_device((void *)device, bytes)) return INVALID_VALUE;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
-	work.push_back(f);
-	return failure;
+	if (++copies == stub_setting("fail_copy", -1)) return UNKNOWN;
+	return push(stream, {f, early});
 }
 
-int cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void *) {
-	return queue(to, bytes, [=] { fill((char *)to, value, bytes); });
+int cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void *stream) {
+	return queue(stream, false, to, bytes, [=] { fill((char *)to, value, bytes); });
 }
 
-int cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *) {
+int cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *stream) {
 	stub_record("cuMemcpyHtoDAsync %zu", bytes);
-	return queue(to, bytes, [=] { memcpy((void *)to, from, bytes); });
+	return queue(stream, true, to, bytes, [=] { memcpy((void *)to, from, bytes); });
 }
 
-int cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *) {
+int cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *stream) {
 	stub_record("cuMemcpyDtoHAsync %zu", bytes);
-	return queue(from, bytes, [=] { memcpy(to, (void *)from, bytes); });
+	return queue(stream, false, from, bytes, [=] { memcpy(to, (void *)from, bytes); });
 }
 
-int cuStreamCreate(void **stream, unsigned flags) {
+int cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t bytes, void *stream) {
+	stub_record("cuMemcpyDtoDAsync %zu", bytes);
+	if (!stub_is_device((void *)to, bytes)) return INVALID_VALUE;
+	return queue(stream, false, from, bytes, [=] { memcpy((void *)to, (void *)from, bytes); });
+}
+
+int cuStreamCreate(stream **s, unsigned flags) {
 	if (int e = ready()) return e;
 	stub_record("cuStreamCreate %u", flags);
-	static char streams[1];
-	*stream = streams;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	streams.insert(*s = new stream);
 	return SUCCESS;
 }
 
-int cuStreamSynchronize(void *stream) {
+int cuStreamSynchronize(stream *s) {
 	if (int e = ready()) return e;
-	if (!stream) return INVALID_HANDLE;
-	stub_drain();
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (!streams.count(s)) return INVALID_HANDLE;
+	stub_drain(s);
 	return failure;
 }
 
-int cuStreamDestroy_v2(void *) { return ready(); }
-
-int cuEventCreate(uintptr_t *event, unsigned) {
+int cuStreamDestroy_v2(stream *s) {
 	if (int e = ready()) return e;
-	*event = ++events;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	stub_drain(s);
+	if (!streams.erase(s)) return INVALID_HANDLE;
+	return SUCCESS; // an event may still name it
+}
+
+int cuStreamWaitEvent(stream *s, uintptr_t number, unsigned flags) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	auto e = find(number);
+	if (!e || flags) return INVALID_VALUE;
+	return push(s, {0, true, e, e->recorded, e->in});
+}
+
+int cuEventCreate(uintptr_t *number, unsigned) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	events[*number = ++lastEvent] = std::make_shared<event>();
 	return SUCCESS;
 }
 
-int cuEventRecord(uintptr_t event, void *) {
+int cuEventRecord(uintptr_t number, stream *s) {
 	if (int e = ready()) return e;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
-	int number = (int)event;
-	pending.insert(number);
-	work.push_back([=] { pending.erase(number); });
+	auto e = find(number);
+	if (!e) return INVALID_HANDLE;
+	e->in = s;
+	int count = ++e->recorded;
+	return push(s, {[=] { e->happened = count; }, true});
+}
+
+int cuEventQuery(uintptr_t number) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	auto e = find(number);
+	if (!e) return INVALID_HANDLE;
+	return e->happened < e->recorded ? NOT_READY : failure;
+}
+
+int cuEventSynchronize(uintptr_t number) {
+	if (int e = ready()) return e;
+	stub_record("cuEventSynchronize %d", (int)number);
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	auto e = find(number);
+	if (!e) return INVALID_HANDLE;
+	stub_enter();
+	while (e->happened < e->recorded && !e->in->work.empty()) advance(e->in);
+	stub_leave();
 	return failure;
 }
 
-int cuEventQuery(uintptr_t event) {
+int cuEventDestroy_v2(uintptr_t number) {
 	if (int e = ready()) return e;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
-	return pending.count((int)event) ? NOT_READY : failure;
+	return events.erase(number) ? SUCCESS : INVALID_HANDLE;
 }
-
-int cuEventSynchronize(uintptr_t event) {
-	if (int e = ready()) return e;
-	stub_record("cuEventSynchronize %d", (int)event);
-	stub_drain();
-	return failure;
-}
-
-int cuEventDestroy_v2(uintptr_t) { return ready(); }
 
 int cuModuleLoadData(module **m, const void *image) {
 	if (int e = ready()) return e;
@@ -447,7 +528,7 @@ int cuLaunchKernel(function *f, unsigned x, unsigned y, unsigned z, unsigned bx,
 		failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
 		return SUCCESS;
 	}
-	Visit visit;
+	Visit visit(stream);
 	if (f->run(parameters[0], (int)x, (int)y, (int)bx)) failure = LAUNCH_FAILED;
 	return SUCCESS;
 }

@@ -215,7 +215,7 @@ int cudnnGetConvolutionBackwardFilterWorkspaceSize(handle *, tensor *x, tensor *
 int cudnnConvolutionForward(handle *h, const float *alpha, tensor *x, const void *xp, tensor *w, const void *wp, convolution *k, int algorithm,
 	void *space, size_t size, const float *beta, tensor *y, void *yp) {
 	if (int e = fits(x, w, k, y)) return e;
-	Visit visit;
+	Visit visit(h->stream);
 	if (int e = begin("cudnnConvolutionForward", y, algorithm, space, size, alpha, beta, k, x, xp, w, wp, yp, x)) return e;
 	Sums s(elements(y));
 	each(x, w, k, y, [&](size_t i, size_t f, size_t o) { s.sums[o] += (double)load(x, xp, i) * load(w, wp, f); });
@@ -226,7 +226,7 @@ int cudnnConvolutionForward(handle *h, const float *alpha, tensor *x, const void
 int cudnnConvolutionBackwardData(handle *h, const float *alpha, tensor *w, const void *wp, tensor *dy, const void *dyp, convolution *k, int algorithm,
 	void *space, size_t size, const float *beta, tensor *dx, void *dxp) {
 	if (int e = fits(dx, w, k, dy)) return e;
-	Visit visit;
+	Visit visit(h->stream);
 	if (int e = begin("cudnnConvolutionBackwardData", dx, algorithm, space, size, alpha, beta, k, w, wp, dy, dyp, dxp, dx)) return e;
 	Sums s(elements(dx));
 	each(dx, w, k, dy, [&](size_t i, size_t f, size_t o) { s.sums[i] += (double)load(dy, dyp, o) * load(w, wp, f); });
@@ -237,7 +237,7 @@ int cudnnConvolutionBackwardData(handle *h, const float *alpha, tensor *w, const
 int cudnnConvolutionBackwardFilter(handle *h, const float *alpha, tensor *x, const void *xp, tensor *dy, const void *dyp, convolution *k, int algorithm,
 	void *space, size_t size, const float *beta, tensor *dw, void *dwp) {
 	if (int e = fits(x, dw, k, dy)) return e;
-	Visit visit;
+	Visit visit(h->stream);
 	if (int e = begin("cudnnConvolutionBackwardFilter", dw, algorithm, space, size, alpha, beta, k, x, xp, dy, dyp, dwp, x)) return e;
 	Sums s(elements(dw));
 	each(x, dw, k, dy, [&](size_t i, size_t f, size_t o) { s.sums[f] += (double)load(x, xp, i) * load(dy, dyp, o); });

@@ -8,8 +8,8 @@ extern "C" {
 // stub_enter lets the calling library read and write the device's memory until stub_leave; calls nest.
 void stub_enter();
 void stub_leave();
-// stub_drain does the work that is still to be done in a stream.
-void stub_drain();
+// stub_drain does the work that is still to be done in a stream, and what that waits for in others.
+void stub_drain(void *stream);
 // stub_record adds a line to the record of calls, as printf does.
 void stub_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // stub_setting is the number that a test gave a name, or another one.
@@ -24,8 +24,8 @@ void stub_hold(int n);
 
 // A Visit is a stretch of code that may use the device's memory, after the work before it in the stream.
 struct Visit {
-	Visit() {
-		stub_drain();
+	explicit Visit(void *stream) {
+		stub_drain(stream);
 		stub_enter();
 	}
 	~Visit() { stub_leave(); }
