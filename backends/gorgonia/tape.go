@@ -88,6 +88,9 @@ func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
 	if err := t.order(l.graph); err != nil {
 		return nil, err
 	}
+	if err := t.prepare(); err != nil {
+		return nil, adviseBatch(t.image, err)
+	}
 	t.plan(memory)
 	if len(t.operators) > 0 {
 		t.machine = G.NewTapeMachine(l.graph)
@@ -105,6 +108,19 @@ func (t *tape) order(g *G.ExprGraph) error {
 		if o, ok := node.Op().(*operator); ok {
 			o.index = len(t.operators)
 			t.operators = append(t.operators, o)
+		}
+	}
+	return nil
+}
+
+// prepare readies the kernels for the calls that the tape will make.
+func (t *tape) prepare() error {
+	for _, o := range t.operators {
+		if o.kernel.Prepare == nil {
+			continue
+		}
+		if err := o.kernel.Prepare(&o.call); err != nil {
+			return fmt.Errorf("%v: %w", o, err)
 		}
 	}
 	return nil

@@ -57,9 +57,9 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 // kernels is the table of what cuDNN computes.
 func (v *convolutions) kernels() map[graph.Op]device.Kernel {
 	return map[graph.Op]device.Kernel{
-		graph.OpConv:           {Run: v.conv, Scratch: v.scratch(v.forward(), convOf)},
-		graph.OpConvGradInput:  {Run: v.convGradInput, Scratch: v.scratch(v.gradInput(), gradInputOf)},
-		graph.OpConvGradFilter: {Run: v.convGradFilter, Scratch: v.scratch(v.gradFilter(), gradFilterOf)},
+		graph.OpConv:           {Run: v.conv, Scratch: v.scratch(convOf), Prepare: v.prepare(v.forward(), convOf)},
+		graph.OpConvGradInput:  {Run: v.convGradInput, Scratch: v.scratch(gradInputOf), Prepare: v.prepare(v.gradInput(), gradInputOf)},
+		graph.OpConvGradFilter: {Run: v.convGradFilter, Scratch: v.scratch(gradFilterOf), Prepare: v.prepare(v.gradFilter(), gradFilterOf)},
 	}
 }
 
@@ -83,17 +83,20 @@ func describeConvolution(x, w, y []int, a graph.Attr) convolution {
 	}
 }
 
-// scratch is the memory for filters. Asking for it also has cuDNN plan, so that the first step need not; errors come when it runs.
-func (v *convolutions) scratch(d direction, of func(*device.Call) convolution) func(*device.Call) int {
-	return func(c *device.Call) int {
-		k := of(c)
-		_ = v.gpu.do(func() error {
+// scratch is the memory for filters.
+func (v *convolutions) scratch(of func(*device.Call) convolution) func(*device.Call) int {
+	return func(c *device.Call) int { return v.elementBytes() * of(c).weights() }
+}
+
+// prepare has cuDNN choose an algorithm, and makes room for it.
+func (v *convolutions) prepare(d direction, of func(*device.Call) convolution) func(*device.Call) error {
+	return func(c *device.Call) error {
+		return v.gpu.do(func() error {
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			_, err := v.prepared(d, k)
+			_, err := v.prepared(d, of(c))
 			return err
 		})
-		return v.elementBytes() * k.weights()
 	}
 }
 

@@ -83,6 +83,9 @@ type Kernel struct {
 	Run func(c *Call) error
 	// Scratch is the number of bytes that Run needs while it runs; nil: none.
 	Scratch func(c *Call) int
+	// Prepare does what can be done before the first Run of a call, whose tensors have no memory yet; nil: nothing. Where Run would
+	// not work, for want of an algorithm or of memory, it says so: for want of memory by a *MemoryError.
+	Prepare func(c *Call) error
 	// Overwrites is 1 + the index of an operand whose memory the result may take; 0: none.
 	Overwrites int
 	// Pixels says that operand 0 may be Pixels; elsewhere an operation that reads an Image is given its numbers.
