@@ -114,11 +114,11 @@ func TestCUDACompileSaysWhatCannotRun(t *testing.T) {
 	closeTest(t, p)
 }
 
-// TestCUDARefusedLaunches has the driver refuse kernels of a step, each in turn, as it does those that ask for too much: nothing has
-// changed, and the next step works.
+// TestCUDARefusedLaunches has the driver refuse kernels of a step without a graph, each in turn, as it does those that ask for too
+// much: nothing has changed, and the next step works.
 func TestCUDARefusedLaunches(t *testing.T) {
 	l := standIn(t)
-	p := compileTest(t, onStandIn(t, "fp32"), smallStep())
+	p := compileTest(t, withoutGraphs(t, l), smallStep())
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	after := saveTest(t, p)
@@ -235,10 +235,9 @@ func (c *contextUntil) Err() error {
 	return nil
 }
 
-// TestCUDACancelled cancels steps in their middle.
+// TestCUDACancelled cancels steps without a graph in their middle.
 func TestCUDACancelled(t *testing.T) {
-	standIn(t)
-	p := compileTest(t, onStandIn(t, "fp32"), smallStep())
+	p := compileTest(t, withoutGraphs(t, standIn(t)), smallStep())
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	for k := 0; ; k += 17 {
@@ -262,11 +261,12 @@ func TestCUDACancelled(t *testing.T) {
 	}
 }
 
-// TestCUDATwoPrograms trains two programs of one backend at once, each to the bit as alone.
+// TestCUDATwoPrograms trains two programs of one backend at once, each to the bit as alone: the kernels of one are not taken down with
+// those of the other.
 func TestCUDATwoPrograms(t *testing.T) {
 	standIn(t)
-	b := onStandIn(t, "fp32")
-	const steps = 4
+	b := withGraphs(t)
+	const steps = 2 * untilRecorded
 	run := func(p backends.Program, seed uint64) (metrics []backends.Metrics, err error) {
 		for k := range uint64(steps) {
 			m, err := p.Step(t.Context(), smallBatch(t, seed+k), smallRate)

@@ -71,7 +71,7 @@ func newBackend(d device.Device, name string, o backends.Options) *backend {
 	if precision == "fp32" {
 		precision = ""
 	}
-	return &backend{device: d, profile: o.Profile, users: 1, info: backends.Info{
+	return &backend{device: d, recorder: newRecorder(d, o.Warn), profile: o.Profile, users: 1, info: backends.Info{
 		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: o.Threads,
 		Library: "Gorgonia " + version + " with " + d.Library(), Precision: precision,
 	}}
@@ -79,12 +79,13 @@ func newBackend(d device.Device, name string, o backends.Options) *backend {
 
 // A backend closes its device when it and all its programs are closed.
 type backend struct {
-	device  device.Device
-	profile string // file of the profile of training; "" for none
-	info    backends.Info
-	lock    sync.Mutex
-	users   int // open programs, and the backend itself
-	closed  bool
+	device   device.Device
+	recorder *recorder
+	profile  string // file of the profile of training; "" for none
+	info     backends.Info
+	lock     sync.Mutex
+	users    int // open programs, and the backend itself
+	closed   bool
 }
 
 func (b *backend) Info() backends.Info { return b.info }
@@ -126,7 +127,7 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 	if err := b.hold(); err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	p, err := compile(ctx, b.device, b.info.Device, b.profile, s)
+	p, err := compile(ctx, b, s)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", errors.Join(err, b.release()))
 	}

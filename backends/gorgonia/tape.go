@@ -2,6 +2,7 @@ package gorgonia
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,6 +24,9 @@ type tape struct {
 	results               []*value
 	batched               []*value
 	bytes                 int // of the arena
+	recorder              *recorder
+	takes                 []*take // the one used last at the end
+	spare                 []uintptr
 }
 
 // A recipe is what a tape computes.
@@ -202,11 +206,14 @@ func (t *tape) rows(n int) {
 	}
 }
 
-// call runs the tape. After an error the results are undefined.
-func (t *tape) call(ctx context.Context) error {
-	if t.machine == nil {
-		return ctx.Err()
-	}
+// play runs the tape operator by operator. After an error the results are undefined.
+func (t *tape) play(ctx context.Context) error {
+	t.recorder.turn.RLock()
+	defer t.recorder.turn.RUnlock()
+	return t.runAll(ctx)
+}
+
+func (t *tape) runAll(ctx context.Context) error {
 	t.run.ctx, t.run.next, t.run.err = ctx, 0, nil
 	start := time.Now()
 	err := t.machine.RunAll()
@@ -227,5 +234,10 @@ func (t *tape) close() error {
 	if t == nil || t.machine == nil {
 		return nil
 	}
-	return t.machine.Close()
+	var errs []error
+	for _, k := range t.takes {
+		errs = append(errs, k.close())
+	}
+	t.takes = nil
+	return errors.Join(append(errs, t.machine.Close())...)
 }

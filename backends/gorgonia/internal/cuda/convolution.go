@@ -27,6 +27,7 @@ type convolutions struct {
 	plans     map[planKey]*convolutionPlan
 	workspace *memory
 	size      int // bytes of the workspace
+	moves     int // how often the workspace has changed
 	one, zero *float32
 }
 
@@ -43,7 +44,7 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 		if err := c.check("cudnnCreate", c.cudnnCreate.call(uintptr(unsafe.Pointer(&v.handle)))); err != nil {
 			return fmt.Errorf("cuDNN does not start: %w", err)
 		}
-		if err := c.check("cudnnSetStream", c.cudnnSetStream.call(v.handle, g.stream)); err != nil {
+		if err := v.follow(g.stream); err != nil {
 			c.cudnnDestroy.call(v.handle)
 			return err
 		}
@@ -52,6 +53,13 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 		return nil, err
 	}
 	return v, nil
+}
+
+// follow has cuDNN compute in a stream from now on.
+func (v *convolutions) follow(stream uintptr) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.check("cudnnSetStream", v.cudnnSetStream.call(v.handle, stream))
 }
 
 // kernels is the table of what cuDNN computes.
@@ -210,18 +218,27 @@ func (v *convolutions) grow(size int) error {
 	if size <= v.size {
 		return nil
 	}
-	if v.workspace != nil {
-		if err := v.workspace.Free(); err != nil {
+	old := v.workspace
+	v.workspace, v.size = nil, 0
+	v.moves++
+	if old != nil {
+		if err := old.Free(); err != nil {
 			return err
 		}
 	}
-	v.workspace, v.size = nil, 0
 	m, err := v.gpu.allocate(size)
 	if err != nil {
 		return fmt.Errorf("memory for cuDNN's convolutions: %w", err)
 	}
 	v.workspace, v.size = m, size
 	return nil
+}
+
+// moved is how often the workspace has changed.
+func (v *convolutions) moved() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.moves
 }
 
 // close gives everything back. Nothing may be running.
