@@ -118,7 +118,7 @@ func TestCUDACompileSaysWhatCannotRun(t *testing.T) {
 // much: nothing has changed, and the next step works.
 func TestCUDARefusedLaunches(t *testing.T) {
 	l := standIn(t)
-	p := compileTest(t, withoutGraphs(t, l), smallStep())
+	p := compileTest(t, withoutGraphs(t, l, "fp32"), smallStep())
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	after := saveTest(t, p)
@@ -237,7 +237,7 @@ func (c *contextUntil) Err() error {
 
 // TestCUDACancelled cancels steps without a graph in their middle.
 func TestCUDACancelled(t *testing.T) {
-	p := compileTest(t, withoutGraphs(t, standIn(t)), smallStep())
+	p := compileTest(t, withoutGraphs(t, standIn(t), "fp32"), smallStep())
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	for k := 0; ; k += 17 {
@@ -265,7 +265,7 @@ func TestCUDACancelled(t *testing.T) {
 // those of the other.
 func TestCUDATwoPrograms(t *testing.T) {
 	standIn(t)
-	b := withGraphs(t)
+	b := withGraphs(t, "fp32")
 	const steps = 2 * untilRecorded
 	run := func(p backends.Program, seed uint64) (metrics []backends.Metrics, err error) {
 		for k := range uint64(steps) {

@@ -16,10 +16,6 @@ import (
 	"github.com/goclr/goclr/backends/graph"
 )
 
-// untilRecorded is how many steps a program takes before all that follow are launched from graphs: its weights lie in one of two
-// places, and a tape runs once for each before it is recorded.
-const untilRecorded = 4
-
 // A diary tells what libraries were asked for since it was last read.
 type diary struct {
 	libraries *stub.Libraries
@@ -47,10 +43,12 @@ func (d *diary) count(words ...string) map[string]int {
 var pieces = []string{"launch ", "cudnnConvolution", "cublasLtMatmul "}
 
 // withoutGraphs opens a backend whose driver takes no graph down.
-func withoutGraphs(t *testing.T, l *stub.Libraries) backends.Backend {
+func withoutGraphs(t *testing.T, l *stub.Libraries, precision string) backends.Backend {
 	t.Helper()
 	var warned []string
-	b := openTest(t, backends.Options{Device: "cuda:0", Threads: 1, Warn: func(message string) { warned = append(warned, message) }})
+	b := openTest(t, backends.Options{
+		Device: "cuda:0", Precision: precision, Threads: 1, Warn: func(message string) { warned = append(warned, message) },
+	})
 	p := compileTest(t, b, smallStep())
 	l.Set("capture_begin", 801) // CUDA_ERROR_NOT_SUPPORTED
 	for range untilRecorded {
@@ -64,9 +62,11 @@ func withoutGraphs(t *testing.T, l *stub.Libraries) backends.Backend {
 }
 
 // withGraphs opens a backend that must not warn.
-func withGraphs(t *testing.T) backends.Backend {
+func withGraphs(t *testing.T, precision string) backends.Backend {
 	t.Helper()
-	return openTest(t, backends.Options{Device: "cuda:0", Threads: 1, Warn: func(message string) { t.Errorf("warned: %s", message) }})
+	return openTest(t, backends.Options{
+		Device: "cuda:0", Precision: precision, Threads: 1, Warn: func(message string) { t.Errorf("warned: %s", message) },
+	})
 }
 
 // adamStep is the small step with another optimiser.
@@ -98,18 +98,7 @@ func TestCUDAGraphsTakeTheSameSteps(t *testing.T) {
 		for _, precision := range []string{"fp32", "bf16"} {
 			t.Run(name+" "+precision, func(t *testing.T) {
 				l := standIn(t)
-				l.Set("capture_begin", 801)
-				want := compileTest(t, onStandIn(t, precision), step())
-				for k := range untilRecorded {
-					if _, err := want.Step(t.Context(), smallBatch(t, uint64(k)), 0); err != nil {
-						t.Fatal(err)
-					}
-				}
-				l.Set("capture_begin", 0)
-				if err := want.Load(weightsOf(step(), 1)); err != nil {
-					t.Fatal(err)
-				}
-				got := compileTest(t, onStandIn(t, precision), step())
+				want, got := compileTest(t, withoutGraphs(t, l, precision), step()), compileTest(t, withGraphs(t, precision), step())
 				for k := range 3 * untilRecorded {
 					batch, rate := smallBatch(t, uint64(k)), float32(0.05*(1+math.Sin(float64(k))))
 					expected, err := want.Step(t.Context(), batch, rate)
@@ -139,7 +128,7 @@ func TestCUDAGraphsTakeTheSameSteps(t *testing.T) {
 func TestCUDAGraphsOfEverything(t *testing.T) {
 	l := standIn(t)
 	s := smallStep()
-	want, got := compileTest(t, withoutGraphs(t, l), s), compileTest(t, withGraphs(t), s)
+	want, got := compileTest(t, withoutGraphs(t, l, "fp32"), s), compileTest(t, withGraphs(t, "fp32"), s)
 	dz := make([]float32, s.Project.Size())
 	everything := func(p backends.Program, round int) (all []float32) {
 		t.Helper()
@@ -195,7 +184,7 @@ func TestCUDAGraphsOfEverything(t *testing.T) {
 func TestCUDAGraphsOfManySizes(t *testing.T) {
 	l := standIn(t)
 	s := smallStep()
-	want, got := compileTest(t, withoutGraphs(t, l), s), compileTest(t, withGraphs(t), s)
+	want, got := compileTest(t, withoutGraphs(t, l, "fp32"), s), compileTest(t, withGraphs(t, "fp32"), s)
 	d := newDiary(l)
 	for range 3 {
 		for rows := range smallRows {
@@ -298,7 +287,7 @@ func recorded(t *testing.T, p backends.Program) (before backends.Weights, want b
 // TestCUDAGraphNotLaunched lets the driver refuse a graph: the step has failed, nothing has changed, and the next one works.
 func TestCUDAGraphNotLaunched(t *testing.T) {
 	l := standIn(t)
-	p := compileTest(t, withGraphs(t), smallStep())
+	p := compileTest(t, withGraphs(t, "fp32"), smallStep())
 	before, want, after := recorded(t, p)
 	for range 2 {
 		l.Set("graph_start", 701)
@@ -316,7 +305,7 @@ func TestCUDAGraphNotLaunched(t *testing.T) {
 // TestCUDAGraphCancelled cancels before and after a launch.
 func TestCUDAGraphCancelled(t *testing.T) {
 	l := standIn(t)
-	p := compileTest(t, withGraphs(t), smallStep())
+	p := compileTest(t, withGraphs(t, "fp32"), smallStep())
 	before, want, after := recorded(t, p)
 	for k := range 3 {
 		if err := p.Load(before); err != nil {
@@ -348,7 +337,7 @@ func TestCUDAGraphCancelled(t *testing.T) {
 func TestCUDACancelledWhileRecording(t *testing.T) {
 	l := standIn(t)
 	for k := 0; k < 130; k += 40 {
-		p := compileTest(t, withGraphs(t), smallStep())
+		p := compileTest(t, withGraphs(t, "fp32"), smallStep())
 		for range 2 {
 			stepTest(t, p, smallBatch(t, 1))
 		}
@@ -407,8 +396,8 @@ func TestCUDALostInAGraph(t *testing.T) {
 func TestCUDAGraphWithAnotherWorkspace(t *testing.T) {
 	l := standIn(t)
 	s := smallStep()
-	b := withGraphs(t)
-	want, got := compileTest(t, withoutGraphs(t, l), s), compileTest(t, b, s)
+	b := withGraphs(t, "fp32")
+	want, got := compileTest(t, withoutGraphs(t, l, "fp32"), s), compileTest(t, b, s)
 	launched := 0
 	for k := range uint64(4 * untilRecorded) {
 		if k == 2*untilRecorded {
