@@ -232,6 +232,7 @@ func TestCUDAWithoutGraphs(t *testing.T) {
 		{"begin", "capture_begin", 801, "cuStreamBeginCapture"},
 		{"end", "capture_end", 901, "cuStreamEndCapture: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
 		{"instantiate", "graph_make", 2, "cuGraphInstantiate: CUDA_ERROR_OUT_OF_MEMORY"},
+		{"upload", "graph_upload", 2, "cuGraphUpload: CUDA_ERROR_OUT_OF_MEMORY"},
 		{"kernel", "refuse_launch", 20, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
 		{"convolution", "capture_refuse", 3, "cudnnConvolutionForward"},
 		{"product", "capture_refuse", 80, "cublasLtMatmul"},
@@ -266,6 +267,20 @@ func TestCUDAWithoutGraphs(t *testing.T) {
 				t.Errorf("after the warning there were %v", asked)
 			}
 		})
+	}
+}
+
+// TestCUDALaunchBlocking asks the driver to wait for each kernel, as one does to find an error.
+func TestCUDALaunchBlocking(t *testing.T) {
+	t.Setenv("CUDA_LAUNCH_BLOCKING", "1")
+	l := standIn(t)
+	p := compileTest(t, withGraphs(t, "fp32"), smallStep())
+	for range 2 * untilRecorded {
+		stepTest(t, p, smallBatch(t, 1))
+	}
+	d := &diary{libraries: l}
+	if asked := d.count("cuStreamBeginCapture"); len(asked) > 0 {
+		t.Errorf("there were %v", asked)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 
@@ -57,13 +58,17 @@ func openCUDA(number int, o backends.Options) (backends.Backend, error) {
 	case o.StandardOperators:
 		return nil, errors.New("a GPU has no operators but goclr's: leave the option StandardOperators out")
 	case o.Profile != "":
-		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead")
+		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead, and its option --cuda-graph-trace=node")
 	}
 	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision})
 	if err != nil {
 		return nil, err
 	}
-	return newBackend(d, fmt.Sprintf("cuda:%d", number), o), nil
+	b := newBackend(d, fmt.Sprintf("cuda:%d", number), o)
+	if os.Getenv("CUDA_LAUNCH_BLOCKING") == "1" { // the driver is to wait for each kernel, so that an error tells which it is of
+		b.recorder.device = nil
+	}
+	return b, nil
 }
 
 func newBackend(d device.Device, name string, o backends.Options) *backend {

@@ -49,6 +49,7 @@ type driver struct {
 	cuStreamBeginCapture function `symbol:"cuStreamBeginCapture_v2"`
 	cuStreamEndCapture   function
 	cuGraphInstantiate   function `symbol:"cuGraphInstantiateWithFlags"`
+	cuGraphUpload        function
 	cuGraphLaunch        function
 	cuGraphExecDestroy   function
 	cuGraphDestroy       function

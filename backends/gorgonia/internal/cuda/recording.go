@@ -54,6 +54,9 @@ func (r *recording) capture(stream uintptr, f func() error) error {
 		if err == nil {
 			err = g.check("cuGraphInstantiate", g.cuGraphInstantiate.call(uintptr(unsafe.Pointer(&r.graph)), graph, 0))
 		}
+		if err == nil { // what the GPU has no memory for should fail now, and not when it is launched
+			err = g.check("cuGraphUpload", g.cuGraphUpload.call(r.graph, g.stream))
+		}
 		return errors.Join(err, g.check("cuGraphDestroy", g.cuGraphDestroy.call(graph)))
 	})
 }

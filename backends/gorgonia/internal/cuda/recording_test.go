@@ -173,6 +173,7 @@ func TestRecordingErrors(t *testing.T) {
 		{"begin", "capture_begin", 801, launch, "cuStreamBeginCapture: error 801"},
 		{"end", "capture_end", 901, launch, "cuStreamEndCapture: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
 		{"instantiate", "graph_make", 2, launch, "cuGraphInstantiate: CUDA_ERROR_OUT_OF_MEMORY"},
+		{"upload", "graph_upload", 2, launch, "cuGraphUpload: CUDA_ERROR_OUT_OF_MEMORY"},
 		{"kernel", "capture_refuse", 1, launch, "kernel arrange_filter with 1 by 1 blocks: cuLaunchKernel: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"},
 		{"a kernel whose error is lost", "capture_refuse", 1, func() error { _ = launch(); return nil }, "cuStreamEndCapture: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
 	} {

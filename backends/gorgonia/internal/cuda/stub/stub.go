@@ -80,7 +80,8 @@ func (l *Libraries) Use(t testing.TB) {
 //	failure, cuInit                 the error of such a kernel, and of cuInit
 //	capture_begin, capture_end      the error of taking a graph down, when it begins and when it ends
 //	capture_refuse                  which kernel of a graph may not be taken down, counted from 1
-//	graph_make, graph_start         and of making it ready to be launched, and of launching it
+//	graph_make, graph_upload        and of making it ready to be launched
+//	graph_start                     and of launching it
 //	nvrtc_minor                     the minor version of NVRTC
 //	cudnn_cudart                    the version of CUDA that cuDNN is for
 //	cudnn_create, cublaslt_create   the status of making a handle

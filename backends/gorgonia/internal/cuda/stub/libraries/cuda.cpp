@@ -635,6 +635,11 @@ int cuGraphInstantiateWithFlags(graph **executable, graph *g, unsigned long long
 	return SUCCESS;
 }
 
+int cuGraphUpload(graph *, void *) {
+	if (int e = ready()) return e;
+	return (int)stub_setting("graph_upload", failure);
+}
+
 int cuGraphLaunch(graph *g, void *stream) {
 	if (int e = ready()) return e;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
