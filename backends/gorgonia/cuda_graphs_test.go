@@ -233,21 +233,16 @@ func TestCUDAWithoutGraphs(t *testing.T) {
 		{"end", "capture_end", 901, "cuStreamEndCapture: CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
 		{"instantiate", "graph_make", 2, "cuGraphInstantiate: CUDA_ERROR_OUT_OF_MEMORY"},
 		{"upload", "graph_upload", 2, "cuGraphUpload: CUDA_ERROR_OUT_OF_MEMORY"},
-		{"kernel", "refuse_launch", 20, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
+		{"kernel", "capture_refuse", 1, "cuLaunchKernel: CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"},
 		{"convolution", "capture_refuse", 3, "cudnnConvolutionForward"},
 		{"product", "capture_refuse", 80, "cublasLtMatmul"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			l.Set(c.set, c.value)
 			var warned []string
-			b := openTest(t, backends.Options{Device: "cuda:0", Threads: 1, Warn: func(message string) {
-				warned = append(warned, message)
-				l.Set(c.set, 0)
-			}})
+			b := openTest(t, backends.Options{Device: "cuda:0", Threads: 1, Warn: func(message string) { warned = append(warned, message) }})
 			p := compileTest(t, b, smallStep())
 			for k := range uint64(steps) {
-				if k == 2 {
-					l.Set(c.set, c.value)
-				}
 				if m := stepTest(t, p, smallBatch(t, k)); m != want[k] {
 					t.Errorf("step %d: %v, want %v", k, m, want[k])
 				}
@@ -353,18 +348,22 @@ func TestCUDACancelledWhileRecording(t *testing.T) {
 	l := standIn(t)
 	for k := 0; k < 130; k += 40 {
 		p := compileTest(t, withGraphs(t, "fp32"), smallStep())
-		for range 2 {
+		d, recordings := newDiary(l), 0
+		for range untilRecorded {
+			before := saveTest(t, p)
+			d.count()
+			_, err := p.Step(&contextUntil{t.Context(), k}, smallBatch(t, 1), smallRate)
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("cancelled at operator %d, the error is %v", k, err)
+			}
+			recordings += d.count("cuStreamEndCapture")["cuStreamEndCapture"]
+			wantSame(t, "tensors after a cancelled step", saveTest(t, p), before)
 			stepTest(t, p, smallBatch(t, 1))
 		}
-		before := saveTest(t, p)
-		d := newDiary(l)
-		_, err := p.Step(&contextUntil{t.Context(), k}, smallBatch(t, 1), smallRate)
-		if !errors.Is(err, context.Canceled) || d.count("cuStreamEndCapture")["cuStreamEndCapture"] != 1 {
-			t.Fatalf("cancelled at operator %d, the error is %v, and the log %v", k, err, l.Log()[d.read-3:])
+		if recordings == 0 {
+			t.Errorf("nothing was recorded when steps were cancelled at operator %d", k)
 		}
-		wantSame(t, "tensors after a cancelled recording", saveTest(t, p), before)
-		recorded(t, p)
-		d = newDiary(l)
+		d.count()
 		stepTest(t, p, smallBatch(t, 1))
 		if d.count("cuGraphLaunch ")["cuGraphLaunch "] != 1 {
 			t.Errorf("no graph after a recording that was cancelled at operator %d", k)
@@ -413,7 +412,6 @@ func TestCUDAGraphWithAnotherWorkspace(t *testing.T) {
 	s := smallStep()
 	b := withGraphs(t, "fp32")
 	want, got := compileTest(t, withoutGraphs(t, l, "fp32"), s), compileTest(t, b, s)
-	launched := 0
 	for k := range uint64(4 * untilRecorded) {
 		if k == 2*untilRecorded {
 			d := newDiary(l)
@@ -433,11 +431,13 @@ func TestCUDAGraphWithAnotherWorkspace(t *testing.T) {
 		if m := stepTest(t, got, smallBatch(t, k)); m != expected {
 			t.Errorf("step %d: %v, want %v", k, m, expected)
 		}
-		launched += d.count("cuGraphLaunch ")["cuGraphLaunch "]
+		graphs := 1
+		if k == 2*untilRecorded || k == 2*untilRecorded+1 { // both graphs are of no use when the workspace has moved
+			graphs = 0
+		}
+		if launched := d.count("cuGraphLaunch ")["cuGraphLaunch "]; launched != graphs && k >= untilRecorded {
+			t.Errorf("step %d launched %d graphs, want %d", k, launched, graphs)
+		}
 		wantSame(t, fmt.Sprintf("tensors after step %d", k), saveTest(t, got), saveTest(t, want))
-	}
-	// All but the first two steps, and the next two for which there was another workspace.
-	if want := 4*untilRecorded - 4; launched != want {
-		t.Errorf("%d graphs launched, want %d", launched, want)
 	}
 }
