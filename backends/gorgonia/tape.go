@@ -25,8 +25,8 @@ type tape struct {
 	batched               []*value
 	bytes                 int // of the arena
 	recorder              *recorder
-	takes                 []*take // the one used last at the end
-	spare                 []uintptr
+	takes                 []*take   // the one used last at the end
+	spare                 []uintptr // room for a key
 }
 
 // A recipe is what a tape computes.
