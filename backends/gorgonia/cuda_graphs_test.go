@@ -353,10 +353,14 @@ func TestCUDACancelledWhileRecording(t *testing.T) {
 			before := saveTest(t, p)
 			d.count()
 			_, err := p.Step(&contextUntil{t.Context(), k}, smallBatch(t, 1), smallRate)
+			asked := d.count("cuStreamEndCapture", "cuGraphLaunch ")
+			if asked["cuGraphLaunch "] == 1 && err == nil {
+				continue // it was recorded, and too fast
+			}
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("cancelled at operator %d, the error is %v", k, err)
 			}
-			recordings += d.count("cuStreamEndCapture")["cuStreamEndCapture"]
+			recordings += asked["cuStreamEndCapture"]
 			wantSame(t, "tensors after a cancelled step", saveTest(t, p), before)
 			stepTest(t, p, smallBatch(t, 1))
 		}
