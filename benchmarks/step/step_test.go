@@ -59,6 +59,7 @@ var subjects = []subject{
 	{"goclr-cuda-fp32", "gorgonia", backends.Options{Device: gpu, Precision: "fp32"}},
 	{"goclr-cuda-tf32", "gorgonia", backends.Options{Device: gpu, Precision: "tf32"}},
 	{"goclr-cuda-bf16", "gorgonia", backends.Options{Device: gpu, Precision: "bf16"}},
+	{"goclr-cuda-bf16-any-order", "gorgonia", backends.Options{Device: gpu, Precision: "bf16", AnyOrder: true}},
 }
 
 // BenchmarkStep trains on the same batch again and again. One operation is one step; ms/step is the median. start-MiB is the resident
