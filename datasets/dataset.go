@@ -31,6 +31,10 @@ type Options struct {
 	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed. The
 	// file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
 	TempDir string
+
+	// keep tells which images will be read at all, as of a part of an ingest: where images are unpacked, the bytes of others are left out. All are
+	// listed, whatever it says. Default: all.
+	keep func(key string) bool
 }
 
 // MaxImageBytes is the size above which an encoded image is refused: a row must fit into a record batch of a shard, and a
@@ -103,6 +107,10 @@ func openArchive(ctx context.Context, b Bucket, object, name, split string, o Op
 	switch kindOf(head[:n], object) {
 	case kindTar:
 		return openTar(ctx, b, archive, name, split, o)
+	case kindParquet:
+		return openTable(ctx, b, archive, object, name, split, o)
+	case kindList:
+		return openList(ctx, b, archive, name, split, o)
 	case kindGzip:
 		unpacked, err := unpack(ctx, archive, o.TempDir)
 		if err := errors.Join(err, archive.Close()); err != nil {
