@@ -1,14 +1,17 @@
 package datasets
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
-// pyarrow reads our shards and agrees with the manifest on every row.
-func TestPyArrow(t *testing.T) {
+// withPyArrow returns a Python that has pyarrow, or skips the test.
+func withPyArrow(t *testing.T) string {
+	t.Helper()
 	python := os.Getenv("GOCLR_PYTHON")
 	if python == "" {
 		t.Skip("GOCLR_PYTHON names no python; set it to one with pyarrow")
@@ -16,6 +19,12 @@ func TestPyArrow(t *testing.T) {
 	if out, err := exec.Command(python, "-c", "import pyarrow").CombinedOutput(); err != nil {
 		t.Skipf("%s has no pyarrow: %v\n%s", python, err, out)
 	}
+	return python
+}
+
+// pyarrow reads our shards and agrees with the manifest on every row.
+func TestPyArrow(t *testing.T) {
+	python := withPyArrow(t)
 	src, err := Open(t.Context(), "synthetic:n=50", Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -31,4 +40,31 @@ func TestPyArrow(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+}
+
+// pyarrow writes tables in all its encodings, and they hold what the folder held that they were made of.
+func TestTablesOfPyArrow(t *testing.T) {
+	python := withPyArrow(t)
+	images, out := t.TempDir(), t.TempDir()
+	var names []string
+	for i := range 30 {
+		names = append(names, fmt.Sprintf("class %d/%d.jpg", i%3, i))
+	}
+	for _, m := range members(names...) {
+		writeTemp(t, images, m.key, []byte(m.bytes))
+	}
+	if b, err := exec.Command(python, filepath.Join("testdata", "write_parquet.py"), images, out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	want := pictures(t, openSpec(t, images))
+	variants, err := os.ReadDir(out)
+	if err != nil || len(variants) == 0 {
+		t.Fatal(err)
+	}
+	for _, variant := range variants {
+		if got := pictures(t, openSpec(t, filepath.Join(out, variant.Name())+"#train")); !slices.Equal(got, want) {
+			t.Errorf("%s: %s, want %s", variant.Name(), outline(got), outline(want))
+		}
+	}
+	t.Logf("%d tables", len(variants))
 }

@@ -22,6 +22,8 @@ SRC is one of
   photos/                    a folder laid out as class/name or split/class/name; a flat folder has no labels
   photos.tar                 an archive laid out in the same way; .tar.gz and .tgz too
   cifar-10-binary.tar.gz     CIFAR-10 or CIFAR-100, binary version, packed or unpacked
+  photos.parquet             a table of images as Hugging Face lays it out, or a folder of them; "#train:img" names a column
+  photos.csv                 a list of paths and labels: CSV, TSV or lines of JSON; paths may be URLs
   shards/                    shards, to write them anew
   synthetic                  the procedural set; synthetic:n=20000,size=96,seed=7
 and "#train" or "#test" after it where it has splits.
@@ -50,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 	quality := f.Int("quality", 90, "the JPEG `quality` of re-encoded images, 1 to 100")
 	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`")
-	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive is unpacked to while it is read")
+	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive or a table is unpacked to while it is read")
 	force := f.Bool("force", false, "replace DIR if it holds shards")
 	if err := f.Parse(args); err != nil {
 		return err
