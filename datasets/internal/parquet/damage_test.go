@@ -15,14 +15,14 @@ import (
 func small(t testing.TB, f parquettest.File) []byte {
 	columns := table(true)
 	for i := range columns {
-		columns[i].Values = columns[i].Values[:40]
+		columns[i].Values = columns[i].Values[:12]
 	}
 	return parquettest.Write(t, f, columns...)
 }
 
 // TestTruncated cuts a file at every length: each must be an error.
 func TestTruncated(t *testing.T) {
-	b := small(t, parquettest.File{GroupRows: 25})
+	b := small(t, parquettest.File{GroupRows: 7})
 	for n := range b {
 		if _, err := readAll(b[:n]); err == nil {
 			t.Fatalf("%d of %d bytes: no error", n, len(b))
@@ -41,7 +41,7 @@ func TestFlipped(t *testing.T) {
 		step = 101
 	}
 	for name, properties := range encodings() {
-		b := small(t, parquettest.File{GroupRows: 25, Properties: properties})
+		b := small(t, parquettest.File{GroupRows: 7, Properties: properties})
 		failed := 0
 		for i := 0; i < len(b); i += step {
 			b[i] ^= 1 << (i / step % 8)
@@ -84,7 +84,7 @@ func TestErrors(t *testing.T) {
 // FuzzRead reads anything as a Parquet file.
 func FuzzRead(f *testing.F) {
 	for _, properties := range encodings() {
-		f.Add(small(f, parquettest.File{GroupRows: 25, Properties: properties}))
+		f.Add(small(f, parquettest.File{GroupRows: 7, Properties: properties}))
 	}
 	f.Add(small(f, parquettest.File{Properties: []parquet.WriterProperty{parquet.WithStats(false)}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
