@@ -2,7 +2,9 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -130,5 +132,34 @@ func TestRowsOfFooter(t *testing.T) {
 	}
 	if last == nil || !strings.Contains(last.Error(), "12 rows, not the 13") {
 		t.Errorf("error %v", last)
+	}
+}
+
+// TestDelta has differences of numbers of 32 bits go round, as some writers store them.
+func TestDelta(t *testing.T) {
+	b := []byte{128, 1, 4, 2} // blocks of 128, four miniblocks, two numbers
+	b = binary.AppendVarint(b, math.MaxInt32)
+	b = append(b, 2, 0, 0, 0, 0) // each one more than the one before, in no bits
+	for kind, want := range map[parquet.Type]int64{parquet.Types.Int32: math.MinInt32, parquet.Types.Int64: math.MaxInt32 + 1} {
+		numbers, err := newDelta(b, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &deltaDecoder{numbers, kind}
+		var v Value
+		for range 2 {
+			if err := d.next(&v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v.Int != want {
+			t.Errorf("%v: %d, want %d", kind, v.Int, want)
+		}
+		if err := d.next(&v); err == nil {
+			t.Errorf("%v: a third number", kind)
+		}
+	}
+	if _, err := newDelta(b, 1); err == nil {
+		t.Error("more numbers than values")
 	}
 }
