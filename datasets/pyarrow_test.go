@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// withPyArrow returns a Python that has pyarrow, or skips the test.
-func withPyArrow(t *testing.T) string {
+// pyArrow returns a python with pyarrow, or skips the test.
+func pyArrow(t *testing.T) string {
 	t.Helper()
 	python := os.Getenv("GOCLR_PYTHON")
 	if python == "" {
@@ -25,7 +25,7 @@ func withPyArrow(t *testing.T) string {
 
 // pyarrow reads our shards and agrees with the manifest on every row.
 func TestPyArrow(t *testing.T) {
-	python := withPyArrow(t)
+	python := pyArrow(t)
 	src, err := Open(t.Context(), "synthetic:n=50", Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestPyArrow(t *testing.T) {
 
 // pyarrow writes tables in all its encodings, and they hold what the folder held that they were made of.
 func TestTablesOfPyArrow(t *testing.T) {
-	python := withPyArrow(t)
+	python := pyArrow(t)
 	images, out := t.TempDir(), t.TempDir()
 	var names []string
 	for i := range 30 {
