@@ -99,6 +99,10 @@ func TestTables(t *testing.T) {
 			"1.parquet": write(parquettest.File{}, hf("image", three[:1])...),
 			"2.parquet": write(parquettest.File{}, hf("image", three[:1])...),
 		}, "", "", "1/00000000=-1 2/00000000=-1", []int{0, 0}},
+		{"paths in one of two files", files{
+			"1.parquet": write(parquettest.File{}, hf("image", three[:1])...),
+			"2.parquet": write(parquettest.File{}, values("data", []byte(tinyImage(0)))),
+		}, "", "", "1/00000000=-1 2/00000000=-1", []int{0, 0}},
 		{"column of choice", files{"a.parquet": write(parquettest.File{}, append(hf("left", unnamed(2)), hf("right", three[1:])...)...)}, "a.parquet#:right",
 			"", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
 		{"column of choice in a split", files{
