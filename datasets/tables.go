@@ -48,10 +48,10 @@ func openTables(ctx context.Context, b Bucket, names []string, inFolder bool, sp
 	if err := t.read(ctx, names); err != nil {
 		return nil, errors.Join(err, t.list.close(), t.images.close())
 	}
-	x, err := t.list.finish(ctx, split)
-	if err == nil {
-		err = t.images.seal()
+	if err := t.images.seal(); err != nil {
+		return nil, errors.Join(err, t.list.close(), t.images.close())
 	}
+	x, err := t.list.finish(ctx, split)
 	if err != nil {
 		return nil, errors.Join(err, t.images.close())
 	}
