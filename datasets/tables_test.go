@@ -111,6 +111,8 @@ func TestTables(t *testing.T) {
 		}, "#val:right", "", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
 		{"column by its name", files{"a.parquet": write(parquettest.File{}, append(hf("image", three[1:]), hf("mask", unnamed(2))...)...)}, "a.parquet",
 			"", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
+		{"a struct beside bytes of another kind", files{"a.parquet": write(parquettest.File{}, append(hf("photo", three[1:]), values("embedding", []byte("x"), []byte("y")))...)}, "a.parquet",
+			"", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
 		{"column by the note", files{"a.parquet": write(parquettest.File{Metadata: classLabel("kind", "k")},
 			append(append(hf("img", unnamed(2)), hf("image", three[1:])...), values("kind", int64(0), 0))...)}, "a.parquet",
 			"k", "x/2.jpg=0 x/3.jpg=0", []int{1, 2}},
