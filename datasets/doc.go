@@ -17,7 +17,7 @@
 // The images of a table are a column of structs {bytes, path}, or of binary values. Where it could be any of several, its name
 // follows the split: "photos.parquet#train:left", "photos.parquet#:left". Labels are in a column label, class, category, target or fine_label, or
 // in the only one that Hugging Face's note in the file calls a ClassLabel: texts, or numbers that get their names from that note, or that are
-// the labels themselves. A negative number is no label. Files are parts of a split by their names: train-00000-of-00002.parquet, train.parquet or
+// the labels themselves, as are texts that are all numbers. A negative number is no label. Files are parts of a split by their names: train-00000-of-00002.parquet, train.parquet or
 // train/0000.parquet. The key of an image is its path if all images of the split have one of their own, or else its file and row:
 // "data/train-00000-of-00002/00000042".
 //
