@@ -32,7 +32,7 @@ func TestLists(t *testing.T) {
 	for _, c := range []struct{ name, text, spec, classes, outline string }{
 		{"header", "path,label\ncat/1.jpg,cat\ncat/2.jpg,cat\n\"dog 1,\t\"\"x\"\".jpg\",dog\n", "", "cat dog", all},
 		{"byte order mark, CRLF, empty lines", "\ufeffpath,label\r\ncat/1.jpg,cat\r\n\r\ncat/2.jpg,cat\r\n\"dog 1,\t\"\"x\"\".jpg\",dog", "", "cat dog", all},
-		{"other columns", "id,Label , caption,FILE\n1,cat,\"a\nb\",cat/1.jpg\n2,cat,,./cat/2.jpg\n", "", "cat", "cat/1.jpg=0 cat/2.jpg=0"},
+		{"other columns", "id,Label , caption,FILE\n1,cat,\"a\nb\",cat/1.jpg\n2, cat ,,./cat/2.jpg\n", "", "cat", "cat/1.jpg=0 cat/2.jpg=0"},
 		{"no header", "cat/1.jpg,b\ncat/x/../2.jpg,a\n", "", "a b", "cat/1.jpg=1 cat/2.jpg=0"},
 		{"paths alone", "cat/1.jpg\ncat/2.jpg\n", "", "", "cat/1.jpg=-1 cat/2.jpg=-1"},
 		{"some without labels", "cat/1.jpg,\ncat/2.jpg,b\n", "", "b", "cat/1.jpg=-1 cat/2.jpg=0"},
