@@ -11,13 +11,14 @@ import (
 // threads is the size of a block, as in the prelude of the kernels.
 const threads = 256
 
-// A gpu is one GPU with its memory and a stream, in which all work follows one another.
+// A gpu is one GPU with its memory and a stream, in which all work follows one another but copies to an inbox.
 type gpu struct {
 	context
 	name         string
 	major, minor int // of the compute capability
 	stream       uintptr
-	staging      staging
+	staging      staging // for copies in the stream
+	beside       staging // for copies in a stream of their own
 
 	mu        sync.Mutex
 	modules   []uintptr
@@ -44,14 +45,13 @@ func openGPU(d *driver, ordinal int) (*gpu, error) {
 		return nil, fmt.Errorf("GPU %d cannot be used, perhaps since its memory is full: see nvidia-smi: %w", ordinal, err)
 	}
 	g := &gpu{context: c, functions: map[string]uintptr{}}
-	g.staging.gpu = g
 	if err := g.do(g.describe); err != nil {
 		return nil, errors.Join(err, c.release())
 	}
 	return g, nil
 }
 
-// describe asks for the GPU's properties and makes the stream.
+// describe asks for the GPU's properties and makes the streams.
 func (g *gpu) describe() error {
 	name := make([]byte, 256)
 	if err := g.check("cuDeviceGetName", g.cuDeviceGetName.call(
@@ -67,7 +67,14 @@ func (g *gpu) describe() error {
 		}
 		*to = int(v)
 	}
-	return g.check("cuStreamCreate", g.cuStreamCreate.call(uintptr(unsafe.Pointer(&g.stream)), streamNonBlocking))
+	if err := g.staging.open(g); err != nil {
+		return err
+	}
+	g.stream = g.staging.stream
+	if err := g.beside.open(g); err != nil {
+		return errors.Join(err, g.staging.close())
+	}
+	return nil
 }
 
 // load takes the kernels of a compiled program.
@@ -133,14 +140,14 @@ func (g *gpu) wait() error {
 	return g.do(func() error { return g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(g.stream)) })
 }
 
-// close waits for the work in the stream and gives everything back.
+// close waits for the work in the streams and gives everything back.
 func (g *gpu) close() error {
 	err := g.do(func() error {
-		errs := []error{g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(g.stream)), g.staging.close()}
+		errs := []error{g.beside.close(), g.staging.close()}
 		for _, module := range g.modules {
 			errs = append(errs, g.check("cuModuleUnload", g.cuModuleUnload.call(module)))
 		}
-		return errors.Join(append(errs, g.check("cuStreamDestroy", g.cuStreamDestroy.call(g.stream)))...)
+		return errors.Join(errs...)
 	})
 	g.modules, g.functions = nil, nil
 	return errors.Join(err, g.release())
