@@ -238,4 +238,3 @@ func TestCUDALostWhileStaging(t *testing.T) {
 		t.Errorf("%d things and %d bytes were not given back", held, bytes)
 	}
 }
-
