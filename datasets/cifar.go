@@ -7,10 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +21,7 @@ import (
 const (
 	cifarSide   = 32
 	cifarPixels = 3 * cifarSide * cifarSide
+	mostCIFAR   = 1 << 30 // bytes, more than any of its files has
 )
 
 // A cifarLayout is one of the two published binary forms, https://www.cs.toronto.edu/~kriz/cifar.html: files of records,
@@ -43,13 +42,13 @@ var cifarLayouts = []cifarLayout{
 }
 
 // findCIFAR tells whether files are those of a CIFAR archive. Its folder is returned with it.
-func findCIFAR(files []file) (layout *cifarLayout, dir string) {
+func findCIFAR(files []string) (layout *cifarLayout, dir string) {
 	for i := range cifarLayouts {
 		l := &cifarLayouts[i]
 		for _, f := range files {
-			if path.Base(f.name) == l.splits["test"][0] {
-				dir := path.Dir(f.name)
-				if slices.ContainsFunc(files, func(g file) bool { return g.name == path.Join(dir, l.names) }) {
+			if path.Base(f) == l.splits["test"][0] {
+				dir := path.Dir(f)
+				if slices.Contains(files, path.Join(dir, l.names)) {
 					return l, dir
 				}
 			}
@@ -147,22 +146,4 @@ func (d *cifar) Read(_ context.Context, i int, s *pipeline.Sample) error {
 	at := i*d.recordSize() + d.labels
 	s.Bytes = appendPNG(s.Buffer(4096)[:0], d.records[at:at+cifarPixels], cifarSide)
 	return nil
-}
-
-// readFromFolder and readFromTar return what openCIFAR reads with.
-func readFromFolder(dir string) func(string) ([]byte, error) {
-	return func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
-}
-
-func readFromTar(r io.ReaderAt, files []file, dir string) func(string) ([]byte, error) {
-	return func(name string) ([]byte, error) {
-		for _, f := range files {
-			if f.name == path.Join(dir, name) {
-				b := make([]byte, f.size)
-				_, err := r.ReadAt(b, f.offset)
-				return b, err
-			}
-		}
-		return nil, fmt.Errorf("%s: %w", name, os.ErrNotExist)
-	}
 }

@@ -49,25 +49,68 @@ func Open(ctx context.Context, spec string, o Options) (Dataset, error) {
 	if isSynthetic(spec) {
 		return openSynthetic(spec)
 	}
-	path, split := splitSpec(spec)
-	info, err := os.Stat(path)
+	name, split := splitSpec(spec)
+	if isRemote(name) {
+		return openRemote(ctx, name, split, o)
+	}
+	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		where, _ := filepath.Abs(path)
-		return nil, fmt.Errorf("%s: no such file or folder (looked for %s); %s", path, where, specHelp)
+		where, _ := filepath.Abs(name)
+		return nil, fmt.Errorf("%s: no such file or folder (looked for %s); %s", name, where, specHelp)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open dataset: %w", err)
 	}
-	lower := strings.ToLower(path)
-	switch {
-	case info.IsDir():
-		return openDir(ctx, path, split)
-	case strings.HasSuffix(lower, ".tar"):
-		return openTar(ctx, path, split)
-	case strings.HasSuffix(lower, ".tar.gz"), strings.HasSuffix(lower, ".tgz"):
-		return openTarGz(ctx, path, split, o.TempDir)
+	if info.IsDir() {
+		return openDir(ctx, name, split, o)
 	}
-	return nil, fmt.Errorf("%s: unknown kind of dataset %q; %s", path, filepath.Ext(path), specHelp)
+	return openArchive(ctx, localBucket{filepath.Dir(name)}, filepath.Base(name), name, split, o)
+}
+
+// openRemote opens an object of a store, or what lies below it.
+func openRemote(ctx context.Context, name, split string, o Options) (Dataset, error) {
+	if folder, base := splitURL(name); folder != "" {
+		b, err := openURL(ctx, folder)
+		if err != nil {
+			return nil, err
+		}
+		there, err := exists(ctx, b, base)
+		if there {
+			return openArchive(ctx, b, base, name, split, o)
+		}
+		if err := errors.Join(err, b.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	b, err := openURL(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return openFolder(ctx, b, name, split, o)
+}
+
+// openArchive opens an object of a bucket, which it owns, by what the object begins with. The name is for messages.
+func openArchive(ctx context.Context, b Bucket, object, name, split string, o Options) (Dataset, error) {
+	archive, err := b.Open(ctx, object)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open dataset: %w", err), b.Close())
+	}
+	var head [headBytes]byte
+	n, err := archive.ReadAt(ctx, head[:], 0)
+	if err := ignoreEnd(err); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), archive.Close(), b.Close())
+	}
+	switch kindOf(head[:n], object) {
+	case kindTar:
+		return openTar(ctx, b, archive, name, split, o)
+	case kindGzip:
+		unpacked, err := unpack(ctx, archive, o.TempDir)
+		if err := errors.Join(err, archive.Close()); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
+		}
+		return openTar(ctx, b, unpacked, name, split, o)
+	}
+	return nil, errors.Join(fmt.Errorf("%s: unknown kind of dataset %q; %s", name, filepath.Ext(name), specHelp), archive.Close(), b.Close())
 }
 
 // splitSpec takes "path#split" apart. A path that exists as it stands has no split, even with a # in its name.
@@ -82,11 +125,11 @@ func splitSpec(spec string) (path, split string) {
 }
 
 // openDir finds out what a folder holds: it is one of shards if it has a manifest, or a shard whose manifest is gone.
-func openDir(ctx context.Context, dir, split string) (Dataset, error) {
+func openDir(ctx context.Context, dir, split string, o Options) (Dataset, error) {
 	for _, sign := range []string{manifestName, "shard-00000.arrow"} {
 		if _, err := os.Stat(filepath.Join(dir, sign)); err == nil {
 			return openShards(ctx, dir, split)
 		}
 	}
-	return openFolder(ctx, dir, split)
+	return openFolder(ctx, localBucket{dir}, dir, split, o)
 }

@@ -2,105 +2,90 @@ package datasets
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"os"
+	"maps"
 	"path"
-	"path/filepath"
-
-	"github.com/goclr/goclr/pipeline"
+	"slices"
+	"strings"
 )
 
-// maxDepth bounds the walk through a folder, which follows links and so may run in circles.
-const maxDepth = 16
+// imageExtensions are those of the formats that stages.Decode reads.
+var imageExtensions = []string{".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"}
 
-// A folder is a Dataset of files on disk, in the order of their names.
-type folder struct {
-	dir string
-	*index
+func isImage(name string) bool {
+	return slices.Contains(imageExtensions, strings.ToLower(path.Ext(name)))
 }
 
-func openFolder(ctx context.Context, dir, split string) (Dataset, error) {
-	files, err := walk(ctx, nil, dir, "", 0)
+// openFolder opens what a bucket holds, which it owns: shards, one of the published sets, or images. The name is for messages.
+func openFolder(ctx context.Context, b Bucket, name, split string, o Options) (Dataset, error) {
+	d, err := openContent(ctx, b, split, o)
 	if err != nil {
-		return nil, fmt.Errorf("open dataset: %w", err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
 	}
-	if layout, sub := findCIFAR(files); layout != nil {
-		d, err := openCIFAR(ctx, layout, split, readFromFolder(filepath.Join(dir, filepath.FromSlash(sub))))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", dir, err)
+	return d, nil
+}
+
+func openContent(ctx context.Context, b Bucket, split string, o Options) (Dataset, error) {
+	l := newLister(o.TempDir)
+	l.byFolder = true
+	others := &otherFiles{kinds: map[string]int{}}
+	for info, err := range b.List(ctx) {
+		if err == nil && isImage(info.Name) {
+			err = l.add(member{key: info.Name, size: info.Size})
+		} else if err == nil {
+			others.add(info.Name)
 		}
-		return d, nil
+		if err != nil {
+			return nil, errors.Join(err, l.close())
+		}
 	}
-	x, err := newIndex(files, split)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	if layout, dir := findCIFAR(others.first); layout != nil {
+		return openCIFARIn(ctx, layout, b, dir, split, l)
 	}
-	return &folder{dir, x}, nil
-}
-
-// walk appends the regular files of root/dir and below, sorted by name, links followed.
-func walk(ctx context.Context, files []file, root, dir string, depth int) ([]file, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("%s: more than %d folders deep; is there a link to a folder above?", dir, maxDepth)
+	x, err := l.finish(ctx, split)
+	if errors.Is(err, errNoImages) {
+		err = others.explain()
 	}
-	entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(dir)))
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		name := path.Join(dir, e.Name())
-		if isHidden(e.Name()) {
-			continue
-		}
-		info, err := os.Stat(filepath.Join(root, filepath.FromSlash(name)))
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case info.IsDir():
-			if files, err = walk(ctx, files, root, name, depth+1); err != nil {
-				return nil, err
-			}
-		case info.Mode().IsRegular():
-			files = append(files, file{name: name, size: info.Size()})
-		}
-	}
-	return files, nil
+	return &collection{bucket: b, listing: x}, nil
 }
 
-func (d *folder) Len() int            { return len(d.files) }
-func (d *folder) Classes() []string   { return d.classes }
-func (d *folder) Fingerprint() string { return d.fingerprint() }
-func (d *folder) Close() error        { return nil }
-
-func (d *folder) Read(_ context.Context, i int, s *pipeline.Sample) error {
-	if err := d.describe(i, s); err != nil {
-		return err
+// openCIFARIn opens a published set that lies in a folder of a bucket, both of which it owns then.
+func openCIFARIn(ctx context.Context, layout *cifarLayout, b Bucket, dir, split string, l *lister) (Dataset, error) {
+	d, err := openCIFAR(ctx, layout, split, func(name string) ([]byte, error) {
+		return readObject(ctx, b, path.Join(dir, name), mostCIFAR)
+	})
+	if err := errors.Join(err, l.close()); err != nil {
+		return nil, err
 	}
-	f, err := os.Open(filepath.Join(d.dir, filepath.FromSlash(s.Key)))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() > MaxImageBytes {
-		return tooLarge(s.Key, info.Size())
-	}
-	b := s.Buffer(int(info.Size()))
-	if _, err := io.ReadFull(f, b); err != nil {
-		return fmt.Errorf("read %s: %w", s.Key, err)
-	}
-	s.Bytes = b
-	return nil
+	return d, b.Close()
 }
 
-func tooLarge(key string, size int64) error {
-	return fmt.Errorf("%s: %d bytes encoded, more than the %d allowed", key, size, MaxImageBytes)
+// otherFiles are the files of a folder or archive that are no images.
+type otherFiles struct {
+	first []string       // names of the first, among which those of published sets would be
+	kinds map[string]int // by extension
+}
+
+// mostOthers is more files than a published set has.
+const mostOthers = 100
+
+func (f *otherFiles) add(name string) {
+	if len(f.first) < mostOthers {
+		f.first = append(f.first, name)
+	}
+	f.kinds[strings.ToLower(path.Ext(name))]++
+}
+
+// explain is the error of a dataset that has no images.
+func (f *otherFiles) explain() error {
+	if len(f.kinds) == 0 {
+		return errNoImages
+	}
+	kinds := slices.Sorted(maps.Keys(f.kinds))
+	return fmt.Errorf("no images: its files end in %q; images end in %s",
+		kinds[:min(len(kinds), 5)], strings.Join(imageExtensions, ", "))
 }

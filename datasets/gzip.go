@@ -6,38 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
-// openTarGz unpacks the archive into a file without a name and opens that as a plain one: gzip has no random access, and
-// the system's page cache keeps what fits into memory.
-func openTarGz(ctx context.Context, name, split, tempDir string) (Dataset, error) {
-	in, err := os.Open(name)
+// unpack writes what a compressed object holds into a file without a name: gzip has no random access, and the system's page cache keeps what
+// fits into memory.
+func unpack(ctx context.Context, packed Object, tempDir string) (Object, error) {
+	out, err := createUnnamed(tempDir)
 	if err != nil {
-		return nil, fmt.Errorf("open dataset: %w", err)
+		return nil, err
 	}
-	defer in.Close()
-	out, err := os.CreateTemp(tempDir, "goclr-*.tar")
-	if err != nil {
-		return nil, fmt.Errorf("unpack %s: %w", name, err)
+	w := &destination{w: out}
+	if err := gunzip(ctx, w, newSectionReader(ctx, packed)); err != nil {
+		return nil, errors.Join(err, out.Close())
 	}
-	if err := os.Remove(out.Name()); err != nil {
-		out.Close()
-		return nil, fmt.Errorf("unpack %s: %w", name, err)
-	}
-	if err := gunzip(ctx, out, in); err != nil {
-		out.Close()
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return newTarball(ctx, out, name, split)
+	return &localObject{out, w.n}, nil
 }
 
-func gunzip(ctx context.Context, out io.Writer, in io.Reader) error {
+func gunzip(ctx context.Context, w *destination, in io.Reader) error {
 	z, err := gzip.NewReader(in)
 	if err != nil {
 		return fmt.Errorf("no gzip archive (%w); fetch it again, or name a plain archive .tar", err)
 	}
-	w := &destination{w: out}
 	for err == nil {
 		if err = ctx.Err(); err == nil {
 			_, err = io.CopyN(w, z, 4<<20)

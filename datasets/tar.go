@@ -9,104 +9,120 @@ import (
 	"os"
 	"path"
 	"strings"
-
-	"github.com/goclr/goclr/pipeline"
 )
 
-// A tarball is a Dataset in an uncompressed archive, in the order of the archive. Only headers are read when it is opened;
-// an image is one ReadAt.
-type tarball struct {
-	f *os.File
-	*index
-}
-
-func openTar(ctx context.Context, name, split string) (Dataset, error) {
-	f, err := os.Open(name)
+// openTar opens an uncompressed archive, an object of a bucket; it owns both. Only headers are read now; an image is one read later.
+// The name is for messages.
+func openTar(ctx context.Context, b Bucket, archive Object, name, split string, o Options) (Dataset, error) {
+	d, err := indexTar(ctx, b, archive, name, split, o)
 	if err != nil {
-		return nil, fmt.Errorf("open dataset: %w", err)
-	}
-	return newTarball(ctx, f, name, split)
-}
-
-// newTarball indexes f, which it owns. The name is for messages.
-func newTarball(ctx context.Context, f *os.File, name, split string) (Dataset, error) {
-	d, err := indexTarball(ctx, f, split)
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), archive.Close(), b.Close())
 	}
 	return d, nil
 }
 
-func indexTarball(ctx context.Context, f *os.File, split string) (Dataset, error) {
-	files, err := listTar(ctx, f)
+func indexTar(ctx context.Context, b Bucket, archive Object, name, split string, o Options) (Dataset, error) {
+	l := newLister(o.TempDir)
+	l.byFolder = true
+	number := l.object(name)
+	others := &otherFiles{kinds: map[string]int{}}
+	places := map[string]member{} // of others
+	err := listTar(ctx, archive, func(m member) error {
+		m.object = number
+		switch {
+		case isHidden(m.key):
+		case isImage(m.key):
+			return l.add(m)
+		default:
+			if others.add(m.key); len(places) < mostOthers {
+				places[m.key] = m
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	if layout, dir := findCIFAR(others.first); layout != nil {
+		d, err := openCIFAR(ctx, layout, split, func(name string) ([]byte, error) { return readMember(ctx, archive, places, path.Join(dir, name)) })
+		if err := errors.Join(err, l.close()); err != nil {
+			return nil, err
+		}
+		return d, errors.Join(archive.Close(), b.Close()) // all of it is in memory
+	}
+	x, err := l.finish(ctx, split)
+	if errors.Is(err, errNoImages) {
+		err = others.explain()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if layout, dir := findCIFAR(files); layout != nil {
-		defer f.Close() // all of it is in memory then
-		return openCIFAR(ctx, layout, split, readFromTar(f, files, dir))
-	}
-	x, err := newIndex(files, split)
-	if err != nil {
-		return nil, err
-	}
-	return &tarball{f, x}, nil
+	return &collection{bucket: b, objects: []Object{archive}, listing: x}, nil
 }
 
-// listTar returns the regular files of an archive and makes sure that it is whole: the end marker is there.
-func listTar(ctx context.Context, f *os.File) ([]file, error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
+// readMember returns a small file of an archive.
+func readMember(ctx context.Context, archive Object, places map[string]member, name string) ([]byte, error) {
+	m, ok := places[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", name, os.ErrNotExist)
 	}
+	if m.size > mostCIFAR {
+		return nil, fmt.Errorf("%s: %d bytes, more than any file of a published set", name, m.size)
+	}
+	b := make([]byte, m.size)
+	_, err := archive.ReadAt(ctx, b, m.offset)
+	return b, ignoreEnd(err)
+}
+
+// listTar calls visit for the regular files of an archive, and makes sure that it is whole: the end marker is there.
+func listTar(ctx context.Context, archive Object, visit func(member) error) error {
+	size := archive.Size()
 	if size == 0 {
-		return nil, errors.New("the archive is empty (0 bytes)")
+		return errors.New("the archive is empty (0 bytes)")
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	var files []file
+	f := newSectionReader(ctx, archive)
 	end, last := int64(0), "its start" // where the last member ends, and its name
 	for r := tar.NewReader(f); ; {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, truncated(size, last)
+			return truncated(size, last)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("no valid tar header at byte %d, after %s (%w); fetch or write the archive again",
+			return fmt.Errorf("no valid tar header at byte %d, after %s (%w); fetch or write the archive again",
 				end, last, err)
 		}
 		at, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		end, last = at, h.Name
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
 		if isSparse(h) {
-			return nil, fmt.Errorf("member %s is stored sparse; write the archive without --sparse", h.Name)
+			return fmt.Errorf("member %s is stored sparse; write the archive without --sparse", h.Name)
 		}
 		end = at + (h.Size+511)/512*512
 		if end > size {
-			return nil, truncated(size, h.Name)
+			return truncated(size, h.Name)
 		}
-		files = append(files, file{name: strings.TrimPrefix(path.Clean("/"+h.Name), "/"), offset: at, size: h.Size})
+		if err := visit(member{key: strings.TrimPrefix(path.Clean("/"+h.Name), "/"), offset: at, size: h.Size}); err != nil {
+			return err
+		}
 	}
 	var marker [512]byte // zeros
-	if _, err := f.ReadAt(marker[:], end); err == io.EOF || err == nil && marker != [512]byte{} {
-		return nil, truncated(size, last)
+	if _, err := f.ReadAt(marker[:], end); errors.Is(err, io.EOF) || err == nil && marker != [512]byte{} {
+		return truncated(size, last)
 	} else if err != nil {
-		return nil, err
+		return err
 	}
-	return files, nil
+	return nil
 }
 
 func truncated(size int64, member string) error {
@@ -121,25 +137,4 @@ func isSparse(h *tar.Header) bool {
 		}
 	}
 	return h.Typeflag == tar.TypeGNUSparse
-}
-
-func (d *tarball) Len() int            { return len(d.files) }
-func (d *tarball) Classes() []string   { return d.classes }
-func (d *tarball) Fingerprint() string { return d.fingerprint() }
-func (d *tarball) Close() error        { return d.f.Close() }
-
-func (d *tarball) Read(_ context.Context, i int, s *pipeline.Sample) error {
-	if err := d.describe(i, s); err != nil {
-		return err
-	}
-	e := &d.files[i]
-	if e.size > MaxImageBytes {
-		return tooLarge(e.name, e.size)
-	}
-	b := s.Buffer(int(e.size))
-	if _, err := d.f.ReadAt(b, e.offset); err != nil {
-		return fmt.Errorf("read %s at byte %d of the archive: %w", e.name, e.offset, err)
-	}
-	s.Bytes = b
-	return nil
 }

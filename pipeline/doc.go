@@ -5,7 +5,7 @@
 // do not change a byte of it. So a run resumes by starting at its step, and each rank of a distributed run makes its own
 // rows without talking to the others.
 //
-//   - The order of an epoch is a keyed permutation evaluated at one index.
+//   - The order of an epoch is a keyed permutation evaluated at one index; with Options.Window it keeps to a part of the source at a time.
 //   - A random number is a function of (seed, stage name, view, sample id, epoch, draw).
 //   - A bad sample is replaced by the first good image of a list that only its row has.
 //

@@ -3,9 +3,9 @@ package pipeline
 // Permutation makes the shuffle visible to tests.
 type Permutation struct{ permutation }
 
-// NewPermutation is newPermutation.
+// NewPermutation returns the order of n images in an epoch.
 func NewPermutation(n int, seed, epoch uint64) *Permutation {
-	return &Permutation{newPermutation(n, seed, epoch)}
+	return &Permutation{shuffled(n, seed, epoch)}
 }
 
 // At is at.

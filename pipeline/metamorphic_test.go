@@ -9,8 +9,13 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// nastyDigest is the digest of the pipeline below, on every machine. A change of it needs a new version in Plan.
-const nastyDigest = "7dd6807040271e9bc85a3612e3c96d9ba043d4d4f015e23d3572381015014810"
+// These are the digests of the pipeline below, on every machine. A change of one needs a new version in Plan.
+const (
+	nastyDigest    = "7dd6807040271e9bc85a3612e3c96d9ba043d4d4f015e23d3572381015014810"
+	windowedDigest = "593324ab511b58894002fd5a7d13082ca39717ef43987d69f8fc6a27584956a1" // with nastyWindow
+)
+
+const nastyWindow = 64
 
 const nastyImages, nastyBatch, nastyEpochs = 203, 16, 2
 
@@ -40,21 +45,41 @@ func digestOf(t testing.TB, d digest, p *pipeline.Pipeline, from, to int) {
 	t.Fatalf("the batches ended at step %d of %d", from, to)
 }
 
-func TestOneDigest(t *testing.T) {
+func TestOneDigest(t *testing.T) { testOneDigest(t, 0, nastyDigest) }
+
+func TestOneDigestOfWindow(t *testing.T) { testOneDigest(t, nastyWindow, windowedDigest) }
+
+// A window of all images is none.
+func TestOneDigestOfWholeWindow(t *testing.T) {
+	for _, window := range []int{nastyImages, nastyImages + 1} {
+		p := nastyPipeline(t, pipeline.Options{Window: window})
+		d := newDigest()
+		digestOf(t, d, p, 0, nastyEpochs*p.Steps())
+		if got := d.String(); got != nastyDigest {
+			t.Errorf("window %d: digest is %s, want %s", window, got, nastyDigest)
+		}
+	}
+}
+
+func testOneDigest(t *testing.T, window int, want string) {
 	steps := nastyEpochs * (nastyImages / nastyBatch)
+	nasty := func(o pipeline.Options) *pipeline.Pipeline {
+		o.Window = window
+		return nastyPipeline(t, o)
+	}
 	whole := func(o pipeline.Options) string {
 		d := newDigest()
-		digestOf(t, d, nastyPipeline(t, o), 0, steps)
+		digestOf(t, d, nasty(o), 0, steps)
 		return d.String()
 	}
-	if got := whole(pipeline.Options{Workers: 1, Prefetch: 1}); got != nastyDigest {
-		t.Fatalf("digest with one worker is %s, want %s", got, nastyDigest)
+	if got := whole(pipeline.Options{Workers: 1, Prefetch: 1}); got != want {
+		t.Fatalf("digest with one worker is %s, want %s", got, want)
 	}
 	for _, workers := range []int{1, 2, 7, 32} {
 		for _, prefetch := range []int{1, 2, 9} {
 			t.Run(fmt.Sprintf("workers %d, prefetch %d", workers, prefetch), func(t *testing.T) {
-				if got := whole(pipeline.Options{Workers: workers, Prefetch: prefetch}); got != nastyDigest {
-					t.Errorf("digest is %s, want %s", got, nastyDigest)
+				if got := whole(pipeline.Options{Workers: workers, Prefetch: prefetch}); got != want {
+					t.Errorf("digest is %s, want %s", got, want)
 				}
 			})
 		}
@@ -62,18 +87,18 @@ func TestOneDigest(t *testing.T) {
 	for _, procs := range []int{1, 4} {
 		t.Run(fmt.Sprintf("GOMAXPROCS %d", procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-			if got := whole(pipeline.Options{}); got != nastyDigest {
-				t.Errorf("digest is %s, want %s", got, nastyDigest)
+			if got := whole(pipeline.Options{}); got != want {
+				t.Errorf("digest is %s, want %s", got, want)
 			}
 		})
 	}
 	for stop := range steps + 1 {
 		t.Run(fmt.Sprintf("resumed at %d", stop), func(t *testing.T) {
 			d := newDigest()
-			digestOf(t, d, nastyPipeline(t, pipeline.Options{Workers: 3}), 0, stop)
-			digestOf(t, d, nastyPipeline(t, pipeline.Options{Workers: 2, Prefetch: 1}), stop, steps)
-			if got := d.String(); got != nastyDigest {
-				t.Errorf("digest is %s, want %s", got, nastyDigest)
+			digestOf(t, d, nasty(pipeline.Options{Workers: 3}), 0, stop)
+			digestOf(t, d, nasty(pipeline.Options{Workers: 2, Prefetch: 1}), stop, steps)
+			if got := d.String(); got != want {
+				t.Errorf("digest is %s, want %s", got, want)
 			}
 		})
 	}
@@ -82,7 +107,7 @@ func TestOneDigest(t *testing.T) {
 			batches := make([][]row, steps)
 			for rank := range world {
 				n := 0
-				for rec, err := range nastyPipeline(t, pipeline.Options{World: world, Rank: rank}).Batches(context.Background(), 0) {
+				for rec, err := range nasty(pipeline.Options{World: world, Rank: rank}).Batches(context.Background(), 0) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -94,8 +119,8 @@ func TestOneDigest(t *testing.T) {
 			for _, b := range batches {
 				d.add(b)
 			}
-			if got := d.String(); got != nastyDigest {
-				t.Errorf("digest is %s, want %s", got, nastyDigest)
+			if got := d.String(); got != want {
+				t.Errorf("digest is %s, want %s", got, want)
 			}
 		})
 	}

@@ -33,6 +33,7 @@ func TestNewRefuses(t *testing.T) {
 		{"negative prefetch", src, pipeline.Options{Batch: 1, Prefetch: -2}, decode, "Options.Prefetch is -2"},
 		{"negative world", src, pipeline.Options{Batch: 1, World: -2}, decode, "Options.World is -2"},
 		{"negative rank", src, pipeline.Options{Batch: 1, Rank: -2}, decode, "Options.Rank is -2"},
+		{"negative window", src, pipeline.Options{Batch: 1, Window: -2}, decode, "Options.Window is -2"},
 		{
 			"world does not divide", src, pipeline.Options{Batch: 10, World: 4}, decode,
 			"Batch 10 is not divisible by Options.World 4",

@@ -8,7 +8,7 @@ import (
 )
 
 // Options are the parameters of a Pipeline. The zero value is a good start for training. Of all fields, only Seed, Batch,
-// KeepTail and Ordered decide what global batch n holds; World and Rank decide which rows of it this process makes.
+// KeepTail, Ordered and Window decide what global batch n holds; World and Rank decide which rows of it this process makes.
 type Options struct {
 	// Batch is the number of images in a global batch, before views: a batch of 256 has 512 views. The default is 256.
 	Batch int
@@ -48,6 +48,19 @@ type Options struct {
 	// Ordered takes the images in the order of the source, for evaluation. The default is false: shuffled in each epoch.
 	Ordered bool
 
+	// Window is the number of images that are shuffled among each other, so that a source far away need hold no more of itself
+	// nearby. The default is 0: all, as with any number from that of the images up. With Ordered it has no effect.
+	//
+	// Images come in turn from 16 blocks, each of Window/16 consecutive images of the source in random order. Where one block is used up,
+	// another is begun elsewhere, one after the other all through the epoch; blocks are others in each epoch, and every image still
+	// comes once. So a source that keeps whole pieces of itself, such as files that it fetches, needs room for the pieces of
+	// 24 blocks, and fetches a piece once for each block that has a part of it: twice where blocks are as long as pieces.
+	//
+	// It is worth setting where memory does not hold the source and to read a piece costs much less than to read its images one by one, over a
+	// network or from a disk that seeks. The source should then be shuffled itself, as a batch has images of 16 places or a few more: one
+	// sorted by class gives batches of few classes.
+	Window int
+
 	// Params adds a column with every parameter that the stages drew: see Params, the function. It changes no view. The
 	// default is false.
 	Params bool
@@ -74,7 +87,7 @@ func (o Options) withDefaults(n int) (Options, error) {
 		value int
 	}{
 		{"Batch", o.Batch}, {"Epochs", o.Epochs}, {"Workers", o.Workers}, {"Prefetch", o.Prefetch},
-		{"World", o.World}, {"Rank", o.Rank},
+		{"World", o.World}, {"Rank", o.Rank}, {"Window", o.Window},
 	} {
 		if f.value < 0 {
 			return o, fmt.Errorf("pipeline: Options.%s is %d; it must not be negative, and 0 selects the default", f.name, f.value)
@@ -84,6 +97,9 @@ func (o Options) withDefaults(n int) (Options, error) {
 	setDefault(&o.Workers, cpus())
 	setDefault(&o.Prefetch, 2)
 	setDefault(&o.World, 1)
+	if o.Ordered || o.Window >= n {
+		o.Window = 0 // so that equal batches have equal plans
+	}
 	if o.MaxBad == 0 {
 		o.MaxBad = 0.01
 	}

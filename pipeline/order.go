@@ -7,6 +7,7 @@ type order struct {
 	rank, world int
 	seed        uint64
 	sequential  bool // Options.Ordered
+	window      int  // Options.Window; 0 if all images are shuffled among each other
 	keepTail    bool
 	views       int
 }
@@ -26,19 +27,41 @@ func (o *order) steps() int {
 type span struct {
 	epoch       uint64
 	first, rows int
-	perm        permutation
+	seq         sequence
 }
+
+// sequence is the order of the images in an epoch: at returns the image at a position, each image at one.
+type sequence interface{ at(position int) int }
 
 // span returns global batch n.
 func (o *order) span(n int) span {
 	steps := o.steps()
 	s := span{epoch: uint64(n / steps), first: n % steps * o.batch}
 	s.rows = min(o.batch, o.images-s.first)
-	if !o.sequential {
-		s.perm = newPermutation(o.images, o.seed, s.epoch)
-	}
+	s.seq = o.sequence(s.epoch)
 	return s
 }
+
+// sequence returns the order of the images in an epoch.
+func (o *order) sequence(epoch uint64) sequence {
+	switch {
+	case o.sequential:
+		return ordered{}
+	case o.window > 0:
+		return newWindowed(o.images, o.window, o.seed, epoch)
+	}
+	var g philox
+	g.seekHash(o.seed, shuffleHash, epoch, 0, 0)
+	p := newPermutation(o.images, &g)
+	return &p
+}
+
+var shuffleHash = stageHash("shuffle")
+
+// ordered is the order of the source.
+type ordered struct{}
+
+func (ordered) at(position int) int { return position }
 
 // share returns the rows [from, to) of s that this rank makes.
 func (o *order) share(s *span) (from, to int) {
@@ -50,9 +73,12 @@ func (o *order) share(s *span) (from, to int) {
 // Of the images outside the batch, counted from its end and around the epoch, row i has numbers i, i+rows, i+2*rows and so
 // on: no two rows share one, so no image is ever its own negative, whoever else in the batch is bad. With one view there
 // are no negatives, and a row that finds nothing outside, as when the batch is the whole set, goes on with its neighbours.
+//
+// With a window, what follows a batch is mostly of the blocks that it is of itself, around the epoch too: a lane ends in the block in
+// which it began.
 func (o *order) image(s *span, row, try int) (id int, ok bool) {
 	if try == 0 {
-		return o.at(s, s.first+row), true
+		return s.seq.at(s.first + row), true
 	}
 	if try >= maxTries {
 		return 0, false
@@ -60,22 +86,14 @@ func (o *order) image(s *span, row, try int) (id int, ok bool) {
 	outside := o.images - s.rows
 	k := row + (try-1)*s.rows
 	if k < outside {
-		return o.at(s, (s.first+s.rows+k)%o.images), true
+		return s.seq.at((s.first + s.rows + k) % o.images), true
 	}
 	if o.views > 1 {
 		return 0, false
 	}
 	used := max(0, (outside-row+s.rows-1)/s.rows) // substitutes that row had from outside
 	if step := try - used; step < s.rows {
-		return o.at(s, s.first+(row+step)%s.rows), true
+		return s.seq.at(s.first + (row+step)%s.rows), true
 	}
 	return 0, false
-}
-
-// at returns the image at a position of the epoch.
-func (o *order) at(s *span, position int) int {
-	if o.sequential {
-		return position
-	}
-	return s.perm.at(position)
 }

@@ -6,10 +6,16 @@ import (
 	"testing"
 )
 
+// shuffled returns the order of n images in an epoch.
+func shuffled(n int, seed, epoch uint64) permutation {
+	o := order{images: n, seed: seed}
+	return *o.sequence(epoch).(*permutation)
+}
+
 func TestPermutationIsBijection(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 4, 5, 10, 63, 64, 65, 1003, 4096, 100_003} {
 		for epoch := range uint64(3) {
-			p := newPermutation(n, 7, epoch)
+			p := shuffled(n, 7, epoch)
 			seen := make([]bool, n)
 			for i := range n {
 				j := p.at(i)
@@ -27,7 +33,7 @@ func TestPermutationIsUniform(t *testing.T) {
 	const n, epochs = 10, 20_000
 	var at, next [n][n]float64
 	for epoch := range uint64(epochs) {
-		p := newPermutation(n, 7, epoch)
+		p := shuffled(n, 7, epoch)
 		for i := range n {
 			j := p.at(i)
 			at[i][j]++
@@ -51,7 +57,7 @@ func TestPermutationIsUniform(t *testing.T) {
 
 // The order of an epoch is part of the format of a plan: a change here needs a new planVersion.
 func TestPermutationIsFrozen(t *testing.T) {
-	p := newPermutation(12, 7, 3)
+	p := shuffled(12, 7, 3)
 	var got []int
 	for i := range 12 {
 		got = append(got, p.at(i))
@@ -65,14 +71,17 @@ func TestOrderOfEpochs(t *testing.T) {
 	for _, c := range []struct {
 		images, batch int
 		tail          bool
+		window        int
 		rows          []int // of the batches of an epoch
 	}{
-		{10, 4, false, []int{4, 4}},
-		{10, 4, true, []int{4, 4, 2}},
-		{8, 4, true, []int{4, 4}},
-		{3, 8, true, []int{3}},
+		{10, 4, false, 0, []int{4, 4}},
+		{10, 4, true, 0, []int{4, 4, 2}},
+		{8, 4, true, 0, []int{4, 4}},
+		{3, 8, true, 0, []int{3}},
+		{10, 4, true, 3, []int{4, 4, 2}},
+		{70, 30, true, 40, []int{30, 30, 10}},
 	} {
-		o := order{images: c.images, batch: c.batch, world: 1, keepTail: c.tail, views: 2}
+		o := order{images: c.images, batch: c.batch, world: 1, keepTail: c.tail, window: c.window, views: 2}
 		if o.steps() != len(c.rows) {
 			t.Errorf("%+v: %d steps", c, o.steps())
 		}
@@ -124,8 +133,8 @@ func TestSharesPartition(t *testing.T) {
 // them are bad, no image can be its own negative.
 func TestSubstitutesAreDisjoint(t *testing.T) {
 	for _, c := range []struct{ images, batch int }{{100, 8}, {100, 64}, {17, 8}, {8, 8}, {9, 8}, {1000, 10}} {
-		for _, sequential := range []bool{false, true} {
-			o := order{images: c.images, batch: c.batch, world: 1, seed: 5, sequential: sequential, views: 2}
+		for _, o := range []order{{}, {sequential: true}, {window: c.images / 2}} {
+			o.images, o.batch, o.world, o.seed, o.views = c.images, c.batch, 1, 5, 2
 			for n := range 2 * o.steps() {
 				s := o.span(n)
 				seen := map[int]bool{}
@@ -176,5 +185,36 @@ func TestSubstitutesWithoutNegatives(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Orders of ImageNet, for benchmarks.
+var imageNetOrders = []order{
+	{images: 1281167, batch: 256, world: 1, seed: 7, views: 2},
+	{images: 1281167, batch: 256, world: 1, seed: 7, views: 2, window: 100_000},
+}
+
+// BenchmarkOrder measures what the image of one row costs.
+func BenchmarkOrder(b *testing.B) {
+	for _, o := range imageNetOrders {
+		b.Run(fmt.Sprintf("window %d", o.window), func(b *testing.B) {
+			b.ReportAllocs()
+			s := o.span(100)
+			for i := range b.N {
+				o.image(&s, i%s.rows, 0)
+			}
+		})
+	}
+}
+
+// BenchmarkSpan measures what it costs to begin a batch.
+func BenchmarkSpan(b *testing.B) {
+	for _, o := range imageNetOrders {
+		b.Run(fmt.Sprintf("window %d", o.window), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				o.span(i % o.steps())
+			}
+		})
 	}
 }

@@ -10,19 +10,17 @@ type permutation struct {
 	keys        [8]uint64
 }
 
-// newPermutation returns the order of n images in an epoch.
-func newPermutation(n int, seed, epoch uint64) permutation {
+// newPermutation returns the permutation of [0, n) that the next numbers of g choose.
+func newPermutation(n int, g *philox) permutation {
 	width := uint(max(bits.Len64(uint64(n)-1), 2))
 	p := permutation{n: uint64(n), left: width / 2, right: width - width/2}
-	var g philox
-	g.seek(Key{Seed: seed, Stage: "shuffle", Epoch: epoch})
 	for i := range p.keys {
 		p.keys[i] = g.Uint64()
 	}
 	return p
 }
 
-// at returns the image at position i, with 0 <= i < n.
+// at returns what stands at position i, with 0 <= i < n.
 func (p *permutation) at(i int) int {
 	x := uint64(i)
 	for {

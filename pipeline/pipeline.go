@@ -44,7 +44,7 @@ func New(src Source, o Options, stages ...Stage) (*Pipeline, error) {
 	p := &Pipeline{source: src, options: o, chains: c, schema: schema}
 	p.order = order{
 		images: images, batch: o.Batch, rank: o.Rank, world: o.World, seed: o.Seed,
-		sequential: o.Ordered, keepTail: o.KeepTail, views: c.viewCount(),
+		sequential: o.Ordered, window: o.Window, keepTail: o.KeepTail, views: c.viewCount(),
 	}
 	p.reading = pass{steps: []step{{name: SourceStage}}, counter: &counter{name: SourceStage}}
 	if p.plan, err = newPlan(src, images, o, c); err != nil {

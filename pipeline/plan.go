@@ -22,8 +22,9 @@ type Plan struct {
 	World    int           `json:"world"`
 	Ordered  bool          `json:"ordered"`
 	KeepTail bool          `json:"keep_tail"`
-	Stages   []PlanStage   `json:"stages"`          // run once a sample
-	Views    [][]PlanStage `json:"views,omitempty"` // run once a view; empty without Pair
+	Window   int           `json:"window,omitempty"` // 0: all images are shuffled among each other
+	Stages   []PlanStage   `json:"stages"`           // run once a sample
+	Views    [][]PlanStage `json:"views,omitempty"`  // run once a view; empty without Pair
 }
 
 // PlanStage is a stage of a plan. Params are the exported fields of its type that have a value in JSON.
@@ -39,7 +40,7 @@ const planVersion = 2
 func newPlan(src Source, images int, o Options, c *chains) (Plan, error) {
 	p := Plan{
 		Version: planVersion, Source: describeSource(src), Images: images, Seed: o.Seed,
-		Batch: o.Batch, World: o.World, Ordered: o.Ordered, KeepTail: o.KeepTail,
+		Batch: o.Batch, World: o.World, Ordered: o.Ordered, KeepTail: o.KeepTail, Window: o.Window,
 	}
 	var err error
 	if p.Stages, err = planStages(c.base.steps); err != nil {
@@ -96,6 +97,7 @@ func (p Plan) Diff(old Plan) string {
 		{"world", p.World, old.World},
 		{"ordered", p.Ordered, old.Ordered},
 		{"keep_tail", p.KeepTail, old.KeepTail},
+		{"window", p.window(), old.window()},
 	} {
 		if f.now != f.was {
 			return fmt.Sprintf("%s is %v, was %v", f.name, f.now, f.was)
@@ -113,6 +115,14 @@ func (p Plan) Diff(old Plan) string {
 		}
 	}
 	return ""
+}
+
+// window is Window in words.
+func (p Plan) window() string {
+	if p.Window == 0 {
+		return "all images"
+	}
+	return fmt.Sprintf("%d images", p.Window)
 }
 
 func diffStages(now, was []PlanStage) string {

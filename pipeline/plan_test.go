@@ -104,6 +104,9 @@ func TestPlanDiff(t *testing.T) {
 		{"world", func(p *parts) { p.o.World = 4 }, "world is 4, was 2"},
 		{"ordered", func(p *parts) { p.o.Ordered = true }, "ordered is true, was false"},
 		{"tail", func(p *parts) { p.o.KeepTail = true }, "keep_tail is true, was false"},
+		{"window", func(p *parts) { p.o.Window = 99 }, "window is 99 images, was all images"},
+		{"window of all", func(p *parts) { p.o.Window = 100 }, ""},
+		{"window in order", func(p *parts) { p.o.Window, p.o.Ordered = 99, true }, "ordered is true, was false"},
 		{"field", func(p *parts) { p.stages[0] = unpack{Size: 3} }, "stage 1, unpack: Size is 3, was 2"},
 		{"field in interface", func(p *parts) { p.stages[1].(*tuned).Inner = mirror{} },
 			`stage 2, tuned: Inner is {"type":"mirror","value":{}}, was {"type":"noise","value":{"Most":4}}`},
@@ -136,6 +139,27 @@ func TestPlanDiff(t *testing.T) {
 				t.Errorf("hashes are equal: %v", same)
 			}
 		})
+	}
+}
+
+// A plan has a window only where one has an effect, so plans of before there were any stay as they are.
+func TestPlanWithWindow(t *testing.T) {
+	for _, c := range []struct {
+		o    pipeline.Options
+		want string // "" where the plan has none
+	}{
+		{pipeline.Options{Window: 99}, `"keep_tail":false,"window":99,"stages"`},
+		{pipeline.Options{Window: 100}, ""},
+		{pipeline.Options{Window: 99, Ordered: true}, ""},
+	} {
+		c.o.Batch = 8
+		text, err := json.Marshal(mustNew(t, counting{100}, c.o, unpack{Size: 2}).Plan())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(text); !strings.Contains(got, c.want) || strings.Contains(got, "window") != (c.want != "") {
+			t.Errorf("window %d: the plan is %s, want %q in it", c.o.Window, got, c.want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -33,9 +34,15 @@ func (a *ahead) announced(id uint64) bool {
 
 // Batches are announced in order, this rank's rows alone, ahead of the feeder, and none behind the end.
 func TestPrefetch(t *testing.T) {
-	const prefetch = 2
+	for _, window := range []int{0, 40} {
+		t.Run(fmt.Sprintf("window %d", window), func(t *testing.T) {
+			testPrefetch(t, pipeline.Options{Batch: 8, World: 2, Rank: 1, Epochs: 1, Prefetch: 2, Seed: 4, Window: window})
+		})
+	}
+}
+
+func testPrefetch(t *testing.T, o pipeline.Options) {
 	src := &ahead{counting: counting{96}, wait: func(context.Context) {}}
-	o := pipeline.Options{Batch: 8, World: 2, Rank: 1, Epochs: 1, Prefetch: prefetch, Seed: 4}
 	p := mustNew(t, src, o, unpack{Size: 1})
 	var got []int
 	for rec, err := range p.Batches(context.Background(), 0) {
@@ -80,6 +87,39 @@ func TestPrefetchIsAhead(t *testing.T) {
 		}
 		if src.announced(8 * 6) {
 			t.Error("batch 6 is announced already")
+		}
+		break
+	}
+}
+
+// With a window, announcements are a block of it further ahead, here of 20 images, so 3 batches.
+func TestPrefetchIsABlockAhead(t *testing.T) {
+	const batch, prefetch, window = 8, 2, 320
+	told := make(chan struct{}, 100)
+	src := &ahead{counting: counting{800}, wait: func(context.Context) { told <- struct{}{} }}
+	p := mustNew(t, src, pipeline.Options{Batch: batch, Prefetch: prefetch, Epochs: 1, Window: window}, unpack{Size: 1})
+	var order []uint64
+	for rec, err := range p.Batches(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, _ := pipeline.IDs(rec)
+		order = append(order, ids...)
+	}
+	src.told = nil
+	for len(told) > 0 {
+		<-told
+	}
+	for _, err := range p.Batches(context.Background(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Batch 0 is in use; batches 1 and 2 are made, the feeder waits with 3; up to 3+2+3 is announced.
+		for !src.announced(order[batch*9-1]) {
+			<-told
+		}
+		if src.announced(order[batch*9]) {
+			t.Error("batch 9 is announced already")
 		}
 		break
 	}

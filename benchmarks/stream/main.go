@@ -101,7 +101,7 @@ func pipelineOf(c *simclr.Checkpoint, src datasets.Dataset) (*pipeline.Pipeline,
 	if err != nil {
 		return nil, fmt.Errorf("setting augment: %w", err)
 	}
-	p, err := pipeline.New(src, pipeline.Options{Batch: c.Plan.Batch, Epochs: c.Config.Epochs, Seed: c.Plan.Seed},
+	p, err := pipeline.New(src, pipeline.Options{Batch: c.Plan.Batch, Epochs: c.Config.Epochs, Seed: c.Plan.Seed, Window: c.Plan.Window},
 		stages.Decode{MaxPixels: maxPixels}, pipeline.Pair(view...))
 	if err != nil {
 		return nil, err

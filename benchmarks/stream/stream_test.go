@@ -29,7 +29,7 @@ func train(t *testing.T) (string, *pipeline.Pipeline) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { src.Close() })
-	p, err := pipeline.New(src, pipeline.Options{Batch: batch, Epochs: 2, Seed: 3}, stages.Decode{MaxPixels: 1 << 20},
+	p, err := pipeline.New(src, pipeline.Options{Batch: batch, Epochs: 2, Seed: 3, Window: 17}, stages.Decode{MaxPixels: 1 << 20},
 		pipeline.Pair(stages.SimCLR(8, 0.5)...))
 	if err != nil {
 		t.Fatal(err)

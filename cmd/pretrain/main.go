@@ -127,7 +127,7 @@ func (s *settings) pipeline(data pipeline.Source, onBad func(*pipeline.SampleErr
 		return nil, cli.Usagef("-augment %s -strength %g: %v", s.augment, s.strength, err)
 	}
 	p, err := pipeline.New(data, pipeline.Options{
-		Batch: s.batch, Epochs: s.epochs, Seed: s.seed, Workers: s.workers, Prefetch: s.prefetch,
+		Batch: s.batch, Epochs: s.epochs, Seed: s.seed, Window: s.window, Workers: s.workers, Prefetch: s.prefetch,
 		Tune:   s.tune && s.workers == 0 && s.prefetch == 0,
 		MaxBad: maxBad, OnBad: onBad,
 	},

@@ -269,6 +269,27 @@ func TestBadImages(t *testing.T) {
 	}
 }
 
+// TestWindow wants the window in the plan of a run, which a resumed one takes over and cannot change.
+func TestWindow(t *testing.T) {
+	dir := t.TempDir()
+	if code, out := pretrain(t, small(t, dir, "-window", "32", "-max-steps", "3")...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	if code, out := pretrain(t, "-resume", "-out", dir, "-max-steps", "6"); code != 0 {
+		t.Errorf("resumed: exit code %d: %s", code, out)
+	}
+	c, err := simclr.ReadCheckpoint(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Step != 6 || c.Plan.Window != 32 {
+		t.Errorf("step %d with window %d, want 6 and 32", c.Step, c.Plan.Window)
+	}
+	if code, out := pretrain(t, "-resume", "-out", dir, "-window", "0"); code != 1 || !strings.Contains(out, "window is all images, was 32 images") {
+		t.Errorf("resumed without the window: exit code %d: %s", code, out)
+	}
+}
+
 // TestShards trains on shards as ingest writes them, on such with a flipped byte, and on such of a later version.
 func TestShards(t *testing.T) {
 	src, err := datasets.Open(t.Context(), "synthetic:n=20", datasets.Options{})

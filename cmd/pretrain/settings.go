@@ -28,6 +28,7 @@ type settings struct {
 	augment                 string
 	strength                float64
 	batch, epochs, maxSteps int
+	window                  int
 	chunk                   int
 	seed                    uint64
 	init                    string
@@ -81,6 +82,7 @@ func newSettings() *settings {
 	f.IntVar(&s.epochs, "epochs", 10, "length of the schedule")
 	f.IntVar(&s.maxSteps, "max-steps", 0, "end after that many steps of the schedule (default at its end)")
 	f.Uint64Var(&s.seed, "seed", 1, "of weights, order and views")
+	f.IntVar(&s.window, "window", 0, "shuffle so many images among each other, of 16 places at a time, where SRC is far away or on a disk that seeks, and itself shuffled (default all)")
 	f.StringVar(&s.init, "init", "", "begin with the weights of this safetensors `file` or run (default random ones)")
 	f.IntVar(&s.workers, "workers", 0, "goroutines that make views (default the number of CPUs)")
 	f.IntVar(&s.prefetch, "prefetch", 0, "batches made ahead (default 2, or 1 with -chunk)")
@@ -122,7 +124,7 @@ func (s *settings) parse(args []string) error {
 		value, least int
 	}{
 		{"epochs", s.epochs, 1}, {"keep", s.keep, 1}, {"eval-limit", s.evalLimit, 1}, {"max-pixels", s.maxPixels, 1},
-		{"max-steps", s.maxSteps, 0}, {"workers", s.workers, 0}, {"prefetch", s.prefetch, 0}, {"threads", s.backend.Options.Threads, 0},
+		{"max-steps", s.maxSteps, 0}, {"workers", s.workers, 0}, {"prefetch", s.prefetch, 0}, {"window", s.window, 0}, {"threads", s.backend.Options.Threads, 0},
 		{"checkpoint-every", s.checkpointEvery, 0}, {"eval-every", s.evalEvery, 0},
 	} {
 		if f.value < f.least {

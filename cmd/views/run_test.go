@@ -20,7 +20,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%v: %s", err, said)
 	}
 	if said, err := exec.Command(pretrain, "-backend", "reference", "-data", "synthetic:n=64", "-image-size", "8", "-batch", "4",
-		"-seed", "3", "-strength", "0.75", "-epochs", "2", "-max-steps", "1", "-out", run).CombinedOutput(); err != nil {
+		"-seed", "3", "-window", "32", "-strength", "0.75", "-epochs", "2", "-max-steps", "1", "-out", run).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
 

@@ -124,9 +124,11 @@ func (s *settings) pipeline(data pipeline.Source, onBad func(*pipeline.SampleErr
 	if err != nil {
 		return nil, cli.Usagef("-augment %s -strength %g: %v", s.augment, s.strength, err)
 	}
-	p, err := pipeline.New(data, pipeline.Options{
-		Batch: 1, Epochs: s.epoch + 1, Seed: s.seed, Params: true, MaxBad: 1, OnBad: onBad,
-	}, s.decode(), pipeline.Pair(views...))
+	o := pipeline.Options{Batch: 1, Epochs: s.epoch + 1, Seed: s.seed, Params: true, MaxBad: 1, OnBad: onBad}
+	if s.checkpoint != nil {
+		o.Window = s.checkpoint.Plan.Window // which images are the first of the epoch
+	}
+	p, err := pipeline.New(data, o, s.decode(), pipeline.Pair(views...))
 	if err != nil {
 		return nil, cli.Usagef("%v", err)
 	}

@@ -1,0 +1,55 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// A collection is a Dataset of images that lie, as they are, in objects of a bucket: each is an object by itself, or a part of one.
+type collection struct {
+	bucket  Bucket
+	objects []Object // that members are parts of; nil: each is the object called by its key
+	*listing
+}
+
+func (d *collection) Close() error {
+	var errs []error
+	for _, o := range d.objects {
+		errs = append(errs, o.Close())
+	}
+	return errors.Join(append(errs, d.listing.close(), d.bucket.Close())...)
+}
+
+func (d *collection) Read(ctx context.Context, i int, s *pipeline.Sample) (err error) {
+	m, label := d.at(i)
+	s.Key, s.Label = m.key, label
+	if d.objects == nil {
+		o, err := d.bucket.Open(ctx, m.key)
+		if err != nil {
+			return err
+		}
+		m.size = o.Size() // it may have changed since it was listed
+		return errors.Join(readInto(ctx, s, o, m), o.Close())
+	}
+	return readInto(ctx, s, d.objects[m.object], m)
+}
+
+// readInto reads a part of an object into a sample.
+func readInto(ctx context.Context, s *pipeline.Sample, o Object, m member) error {
+	if m.size > MaxImageBytes {
+		return tooLarge(m.key, m.size)
+	}
+	b := s.Buffer(int(m.size))
+	if n, err := o.ReadAt(ctx, b, m.offset); n < len(b) {
+		return fmt.Errorf("read %s at byte %d: %w", m.key, m.offset, err)
+	}
+	s.Bytes = b
+	return nil
+}
+
+func tooLarge(key string, size int64) error {
+	return fmt.Errorf("%s: %d bytes encoded, more than the %d allowed", key, size, MaxImageBytes)
+}
