@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// pyarrow reads our shards and agrees with the manifest on every row.
-func TestPyArrow(t *testing.T) {
+// pyArrow returns a python with pyarrow, or skips the test.
+func pyArrow(t *testing.T) string {
+	t.Helper()
 	python := os.Getenv("GOCLR_PYTHON")
 	if python == "" {
 		t.Skip("GOCLR_PYTHON names no python; set it to one with pyarrow")
@@ -16,6 +17,12 @@ func TestPyArrow(t *testing.T) {
 	if out, err := exec.Command(python, "-c", "import pyarrow").CombinedOutput(); err != nil {
 		t.Skipf("%s has no pyarrow: %v\n%s", python, err, out)
 	}
+	return python
+}
+
+// pyarrow reads our shards and agrees with the manifest on every row.
+func TestPyArrow(t *testing.T) {
+	python := pyArrow(t)
 	src, err := Open(t.Context(), "synthetic:n=50", Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,9 @@ type Run struct {
 	// CheckpointEvery is the number of steps between checkpoints. The default is one epoch. There is also one before the first
 	// step and at the end, whatever ends the run.
 	CheckpointEvery int
+	// BeforeCheckpoint puts on disk what a run that goes on from the next checkpoint does not meet again, such as
+	// datasets.Quarantine.Flush its bad images. An error ends the run. The default is nil.
+	BeforeCheckpoint func() error
 	// Keep is the number of checkpoints to keep. The default is 2.
 	Keep int
 	// EvaluateEvery is the number of steps between evaluations; there is also one before the first step and after the last.
@@ -285,6 +288,11 @@ func (t *training) stop(ctx context.Context, err error) error {
 func (t *training) save() error {
 	if t.done == t.saved {
 		return nil
+	}
+	if t.BeforeCheckpoint != nil {
+		if err := t.BeforeCheckpoint(); err != nil {
+			return err
+		}
 	}
 	w, err := t.program.Save()
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 type progress struct {
 	line     *cli.Line
 	settings *settings
+	bad      *badImages
 	config   simclr.Config
 	end      int       // the last step of this run
 	steps    int       // that this process has taken
@@ -28,12 +29,12 @@ type progress struct {
 	wait     float64
 }
 
-func newProgress(line *cli.Line, p *pipeline.Pipeline, c simclr.Config, s *settings) *progress {
+func newProgress(line *cli.Line, p *pipeline.Pipeline, c simclr.Config, s *settings, bad *badImages) *progress {
 	steps := c.Epochs * p.Steps()
 	if s.maxSteps > 0 {
 		steps = min(steps, s.maxSteps)
 	}
-	return &progress{line: line, settings: s, config: c, end: steps, first: -1}
+	return &progress{line: line, settings: s, bad: bad, config: c, end: steps, first: -1}
 }
 
 func (p *progress) begin(info backends.Info, data datasets.Dataset) {
@@ -69,6 +70,11 @@ func (p *progress) show(r simclr.Record) {
 	p.wait += smoothing * (*r.Wait - p.wait)
 	left := time.Duration(math.Round(now.Sub(p.began).Seconds()/float64(r.Step-p.first)*float64(p.end-r.Step))) * time.Second
 	// As long as it can be: a terminal of 80 columns has to hold it.
-	p.line.Show(fmt.Sprintf("step %d/%d loss %.2f acc %.0f%% lr %.2g %s img/s wait %.0f%% %s left",
-		r.Step, p.end, *r.Loss, 100**r.Accuracy, *r.LearningRate, cli.FormatRate(p.images), 100*p.wait, cli.FormatDuration(left)))
+	rate := fmt.Sprintf("lr %.2g ", *r.LearningRate)
+	bad := ""
+	if n := p.bad.file.Len(); n > 0 {
+		rate, bad = "", fmt.Sprintf(" %d bad", n)
+	}
+	p.line.Show(fmt.Sprintf("step %d/%d loss %.2f acc %.0f%% %s%s img/s wait %.0f%% %s left%s",
+		r.Step, p.end, *r.Loss, 100**r.Accuracy, rate, cli.FormatRate(p.images), 100*p.wait, cli.FormatDuration(left), bad))
 }
