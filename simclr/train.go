@@ -65,7 +65,8 @@ const collapsedSteps = 20
 
 // Train runs the steps that are left. Two runs with the same Config, pipeline plan and Backend.Info end with the same bits,
 // however often they were stopped or killed and resumed, and however many workers the pipeline has. Where the program of the backend
-// is a backends.Stager, the pipeline is ranged over by a goroutine of Train's: its OnBad may be called while Observe is.
+// is a backends.Stager, a goroutine of Train's ranges over the pipeline, whose OnBad may then be called beside Observe, Evaluate and
+// BeforeCheckpoint, for the batch after theirs.
 func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline) (err error) {
 	if err := r.Validate(); err != nil {
 		return err
