@@ -51,6 +51,8 @@ type Info struct {
 	Provider string `json:"provider,omitempty"`
 	// Precision is that of Options; "" is "fp32".
 	Precision string `json:"precision,omitempty"`
+	// AnyOrder is that of Options: where it is set, weights never repeat to the bit.
+	AnyOrder bool `json:"any_order,omitempty"`
 }
 
 // A Program is a compiled step with its weights. It is not safe for concurrent use, except for a Stager's Stage.
@@ -192,6 +194,9 @@ type Options struct {
 	// have 10 bits of mantissa; or "bf16", which keeps images between layers in 16 bits too. Weights, sums, statistics and losses are
 	// float32 in all. The default is "fp32".
 	Precision string
+	// AnyOrder lets a GPU take sums in another order each time, where that is faster: a run does not repeat to the bit then. It is an
+	// error where there is no such choice. The default is false.
+	AnyOrder bool
 	// Spin lets threads without work wait for it at full speed: faster where nothing else runs, and a burden where
 	// something does. The default is that they sleep.
 	Spin bool

@@ -278,7 +278,7 @@ func (t *training) stop(ctx context.Context, err error) error {
 		return err
 	}
 	if failed := t.save(); failed != nil {
-		return errors.Join(err, failed)
+		return fmt.Errorf("%w; the run is saved after step %d only, go on from there: %w", err, t.saved, failed)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w after step %d of %d", ErrStopped, t.done, t.end)
@@ -297,7 +297,7 @@ func (t *training) save() error {
 	}
 	w, err := t.program.Save()
 	if err != nil {
-		return err
+		return fmt.Errorf("no checkpoint of step %d: %w", t.done, err)
 	}
 	plan := t.pipeline.Plan()
 	c := &Checkpoint{

@@ -63,8 +63,10 @@ func (p *program) newSums(ctx context.Context) (_ *sums, err error) {
 	for _, u := range s.division.Applied {
 		update.stores = append(update.stores, store{u.Value, p.state.next[u.Target]})
 	}
-	s.update, err = p.newTape(update)
-	return s, err
+	if s.update, err = p.newTape(update); err != nil {
+		return nil, err
+	}
+	return s, p.rehearse(ctx, s.backward, s.update)
 }
 
 // newBackward compiles the gradients of a batch, each added to its sum, in a copy of the graph that has these sums.

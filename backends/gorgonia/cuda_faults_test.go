@@ -44,6 +44,47 @@ func TestCUDANoMemoryForTheBatch(t *testing.T) {
 	}
 }
 
+// TestCUDALoadsWhatItNeeds has kernels take memory when they first compute, and less and less of it missing: where Compile succeeds,
+// what the program then does has all it needs.
+func TestCUDALoadsWhatItNeeds(t *testing.T) {
+	const late, room = 64 << 10, 256 << 10 // bytes of a kernel, and of memory more each time
+	needed := 0
+	t.Run("measured", func(t *testing.T) {
+		l := standIn(t)
+		compileTest(t, onStandIn(t, "fp32"), smallStep())
+		needed = l.Allocated()
+	})
+	refused, compiled := 0, false
+	for memory := needed; !compiled; memory += room {
+		t.Run(fmt.Sprintf("%d more", memory-needed), func(t *testing.T) {
+			l := standIn(t)
+			l.Set("late", late)
+			l.Set("memory", memory)
+			p, err := onStandIn(t, "fp32").Compile(t.Context(), smallStep())
+			if err != nil {
+				refused++
+				wantError(t, err, "compile", "MiB of memory are free", "use a smaller batch, or end what else uses the device")
+				return
+			}
+			defer closeTest(t, p)
+			compiled = true
+			stepTest(t, p, smallBatch(t, 1))
+			for _, mode := range []backends.Mode{backends.Train, backends.Eval} {
+				batch := smallBatch(t, 1)
+				if mode == backends.Eval {
+					batch = viewsOf(t, 1, smallRows, 1, smallSize)
+				}
+				if _, err := p.Embed(t.Context(), batch, mode); err != nil {
+					t.Errorf("mode %d: %v", mode, err)
+				}
+			}
+		})
+	}
+	if refused < 3 {
+		t.Errorf("Compile was refused only %d times", refused)
+	}
+}
+
 func TestRoundDown(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 1, 3: 3, 5: 4, 7: 6, 100: 96, 255: 192, 256: 256} {
 		if got := roundDown(n); got != want {

@@ -41,7 +41,7 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if isCUDA {
 		return openCUDA(number, o)
 	}
-	if err := backends.OnlyFloat32(o.Precision); err != nil {
+	if err := errors.Join(backends.OnlyFloat32(o.Precision), backends.OnlyInOrder(o.AnyOrder)); err != nil {
 		return nil, err
 	}
 	d, err := cpu.New(cpu.Options{Threads: o.Threads, Plain: o.StandardOperators, Spin: o.Spin})
@@ -59,7 +59,7 @@ func openCUDA(number int, o backends.Options) (backends.Backend, error) {
 	case o.Profile != "":
 		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead")
 	}
-	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision})
+	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision, AnyOrder: o.AnyOrder})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func newBackend(d device.Device, name string, o backends.Options) *backend {
 	}
 	return &backend{device: d, profile: o.Profile, warn: o.Warn, users: 1, info: backends.Info{
 		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: o.Threads,
-		Library: "Gorgonia " + version + " with " + d.Library(), Precision: precision,
+		Library: "Gorgonia " + version + " with " + d.Library(), Precision: precision, AnyOrder: o.AnyOrder,
 	}}
 }
 

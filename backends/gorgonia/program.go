@@ -72,6 +72,9 @@ func compile(ctx context.Context, d device.Device, name, profile string, s *grap
 			return nil, err
 		}
 	}
+	if err := p.rehearse(ctx, p.train, p.eval, p.project); err != nil {
+		return nil, err
+	}
 	if p.train != nil {
 		if p.trace, err = trace.NewRecorder(profile); err != nil {
 			return nil, err
@@ -97,6 +100,42 @@ func (p *program) room(t *tape) error {
 		return adviseBatch(t.image, err)
 	}
 	return nil
+}
+
+// rehearse runs tapes once on a device that loads what computes only then. It changes no tensor that anyone reads.
+func (p *program) rehearse(ctx context.Context, tapes ...*tape) error {
+	if _, late := p.device.(device.LateLoader); !late {
+		return nil
+	}
+	for _, t := range tapes {
+		if t == nil {
+			continue
+		}
+		if err := p.tryOut(ctx, t); err != nil {
+			return adviseBatch(t.image, fmt.Errorf("trying it before it is relied on: %w", err))
+		}
+	}
+	return nil
+}
+
+// tryOut runs a tape on whatever lies in memory, but for labels, which have to be those of classes.
+func (p *program) tryOut(ctx context.Context, t *tape) error {
+	if err := p.room(t); err != nil {
+		return err
+	}
+	if t.classes != nil {
+		if err := p.device.Upload(t.classes.pointer(), make([]byte, t.classes.bytes)); err != nil {
+			return err
+		}
+	}
+	if err := t.call(ctx); err != nil {
+		return err
+	}
+	if len(t.results) == 0 {
+		return nil
+	}
+	_, err := read(t.results[0], 1) // an error of what runs on the device comes with what waits for it
+	return err
 }
 
 var errClosed = errors.New("the program is closed")

@@ -28,14 +28,14 @@ ingest look shows the bad images that an ingest or a training has set aside: wha
 
   ingest look QUARANTINE [flags]
 
-QUARANTINE is a folder of shards, the directory of a run, what an ingest with too many bad images left (DIR.quarantine), or a file quarantine.arrow.
+QUARANTINE is a folder of shards, the directory of a run, or a file such as the DIR.quarantine.arrow that an ingest with too many bad images leaves.
 
 Examples:
   ingest look shards                                list the first of them
   ingest look shards -stage decode -match truncated -n 0
   ingest look runs/a -show train/dog/0590.jpg       all that is known of one
   ingest look shards -extract bad                   write them to files, as they came
-  ingest look shards -retry -extract again          decode them with this version: good ones go to again/good, others to again/bad
+  ingest look shards -retry -extract again          decode them with this version: those that decode go to again/good, others to again/bad
 `
 
 // A looker is one call of look.
@@ -60,11 +60,11 @@ type looker struct {
 func look(ctx context.Context, args []string) error {
 	l := &looker{stages: tally{}}
 	f := cli.NewFlags("ingest look", lookHelp)
-	f.StringVar(&l.stage, "stage", "", "only those that failed at this `stage`: read, decode, reencode, or one of the pipeline")
+	f.StringVar(&l.stage, "stage", "", "only those that failed at this `stage`: read, decode, reencode, key, or one of the pipeline")
 	match := f.String("match", "", "only those whose key or error this regular `expression` matches")
 	f.StringVar(&l.show, "show", "", "tell all of the image with this `key`")
 	f.StringVar(&l.extract, "extract", "", "write the images to this new `folder`")
-	f.BoolVar(&l.retry, "retry", false, "decode each again, and tell which are good now")
+	f.BoolVar(&l.retry, "retry", false, "decode each again, and tell which decode now: what failed at another stage may fail there still")
 	f.IntVar(&l.limit, "n", 20, "images to list; 0 for all")
 	f.IntVar(&l.workers, "workers", runtime.NumCPU(), "images decoded at once by -retry")
 	maxPixels := maxPixelsFlag(f)
@@ -218,7 +218,7 @@ func (l *looker) again(b *datasets.BadImage) (now string, good bool) {
 	case err != nil:
 		return "bad: " + err.Error(), false
 	}
-	return fmt.Sprintf("good: %d x %d", w, h), true
+	return fmt.Sprintf("decodes: %d x %d", w, h), true
 }
 
 // take counts an image, lists or shows it, and extracts it.
@@ -226,7 +226,7 @@ func (l *looker) take(number int, b *datasets.BadImage, now string, good bool) e
 	if l.limit > 0 && (l.retry || l.extract != "") { // or else the list itself shows how it goes
 		text := counted(number+1, "bad image")
 		if l.retry {
-			text += fmt.Sprintf(", %d good now", l.good)
+			text += fmt.Sprintf(", %d decode now", l.good)
 		}
 		l.line.Show(text)
 	}

@@ -99,7 +99,7 @@ func TestLookShows(t *testing.T) {
 		"ff d8 ff", "now     bad: the image is truncated: it ends"}, "look", dir, "-show", "cat/cut.jpg", "-retry")
 	saysAll(t, cli.ExitOK, []string{"format  HTML page", "|<html><body>404|", "error   not an image\uFFFD[31m at all"}, "look", dir, "-show", "dog/page.jpg")
 	saysAll(t, cli.ExitOK, []string{"bytes   none"}, "look", dir, "-show", "dog/gone.jpg")
-	saysAll(t, cli.ExitOK, []string{"format  JPEG, its header says 20 x 10 pixels", "now     good: 20 x 10"},
+	saysAll(t, cli.ExitOK, []string{"format  JPEG, its header says 20 x 10 pixels", "now     decodes: 20 x 10"},
 		"look", dir, "-show", "../../good one.jpg", "-retry")
 	saysAll(t, cli.ExitFailure, []string{`none of 4 bad images is called "cut.jpg"`}, "look", dir, "-show", "cut.jpg")
 }
@@ -138,7 +138,7 @@ func TestLookExtracts(t *testing.T) {
 
 	for _, workers := range []string{"1", "3"} {
 		out = filepath.Join(t.TempDir(), "again")
-		saysAll(t, cli.ExitOK, []string{"1 of 4 decode now", "good: 20 x 10", "no bytes", "3 files written"},
+		saysAll(t, cli.ExitOK, []string{"1 of 4 decode now", "decodes: 20 x 10", "no bytes", "3 files written"},
 			"look", dir, "-extract", out, "-retry", "-workers", workers)
 		want = map[string]string{"bad/00000000-cut.jpg": cut, "bad/00000002-page.jpg": page, "good/00000003-good_one.jpg": good}
 		if got := files(t, out); !reflect.DeepEqual(got, want) {

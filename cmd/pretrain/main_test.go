@@ -541,6 +541,8 @@ func TestBadInput(t *testing.T) {
 		{"other loss", []string{"-resume", "-out", done, "-loss", "nt-logistic"}, 1, "loss nt-logistic instead of nt-xent"},
 		{"unknown backend", small(t, other, "-backend", "torch"), 1, "onnx, reference"},
 		{"unknown device", small(t, other, "-device", "tpu"), 1, "cpu"},
+		{"any order", small(t, other, "-deterministic=false"), 1, "say -deterministic"},
+		{"any order, float64", small(t, other, "-backend", "reference", "-deterministic=false"), 1, "say -deterministic"},
 		{"option of no provider", small(t, other, "-provider-option", "use_tf32=0"), 1, "provider"},
 		{"provider option", small(t, other, "-provider-option", "use_tf32"), 2, "-provider-option: want key=value"},
 		{"batch larger than the data", small(t, other, "-batch", "65"), 2, "at most 64"},

@@ -40,12 +40,23 @@ func newProgress(line *cli.Line, p *pipeline.Pipeline, c simclr.Config, s *setti
 func (p *progress) begin(info backends.Info, data datasets.Dataset) {
 	m := p.config.Model
 	p.line.Printf("%s, width %g, at %d px on %d images of %s", m.Encoder, m.Width, m.ImageSize, data.Len(), p.settings.data)
-	p.line.Printf("%s on %s with %d threads; %d steps of %d images into %s", info.Library, info.Device, info.Threads,
-		p.end, p.settings.batch, p.settings.out)
+	p.line.Printf("%s; %d steps of %d images into %s", describe(info), p.end, p.settings.batch, p.settings.out)
 	if before := p.settings.resumedBackend; before != (backends.Info{}) && before != info {
-		p.line.Printf("until now the run was computed by %s on %s with %d threads: from here on weights may differ in the last bits from those of a run that never moved",
-			before.Library, before.Device, before.Threads)
+		p.line.Printf("until now the run was computed by %s: from here on weights may differ in the last bits from those of a run that never moved",
+			describe(before))
 	}
+}
+
+// describe says what computes.
+func describe(i backends.Info) string {
+	text := fmt.Sprintf("%s on %s with %d threads", i.Library, i.Device, i.Threads)
+	if i.Precision != "" {
+		text += " in " + i.Precision
+	}
+	if i.AnyOrder {
+		text += ", sums in any order: it does not repeat to the bit"
+	}
+	return text
 }
 
 // smoothing is the weight of the newest step in what is shown of speed.

@@ -40,7 +40,11 @@ func (l *cublasLt) check(function string, result uintptr) error {
 	if code == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %s", function, text(l.cublasLtGetStatusString.call(uintptr(code))))
+	err := fmt.Errorf("%s: %s", function, text(l.cublasLtGetStatusString.call(uintptr(code))))
+	if code == ltOutOfMemory {
+		return fmt.Errorf("%w: %w", err, errOutOfMemory)
+	}
+	return err
 }
 
 const (

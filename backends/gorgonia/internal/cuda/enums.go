@@ -9,6 +9,7 @@ const (
 	driverNotReady     = 600 // CUDA_ERROR_NOT_READY
 	driverECC          = 214 // CUDA_ERROR_ECC_UNCORRECTABLE
 	driverNVLink       = 220 // CUDA_ERROR_NVLINK_UNCORRECTABLE
+	driverPTXVersion   = 222 // CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 	driverAddress      = 700 // CUDA_ERROR_ILLEGAL_ADDRESS
 	driverTimeout      = 702 // CUDA_ERROR_LAUNCH_TIMEOUT
 	driverStack        = 714 // CUDA_ERROR_HARDWARE_STACK_ERROR
@@ -34,6 +35,7 @@ const (
 	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
 
+	ltOutOfMemory    = 3  // CUBLAS_STATUS_ALLOC_FAILED
 	ltNotSupported   = 15 // CUBLAS_STATUS_NOT_SUPPORTED
 	computeFloat     = 68 // CUBLAS_COMPUTE_32F
 	computeFastTF32  = 77 // CUBLAS_COMPUTE_32F_FAST_TF32

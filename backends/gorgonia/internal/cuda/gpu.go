@@ -77,12 +77,12 @@ func (g *gpu) describe() error {
 	return nil
 }
 
-// load takes the kernels of a compiled program.
-func (g *gpu) load(cubin []byte) error {
+// load takes the kernels of a compiled program: machine code, or PTX.
+func (g *gpu) load(code []byte) error {
 	return g.do(func() error {
 		var module uintptr
 		if err := g.check("cuModuleLoadData", g.cuModuleLoadData.call(
-			uintptr(unsafe.Pointer(&module)), uintptr(unsafe.Pointer(&cubin[0])))); err != nil {
+			uintptr(unsafe.Pointer(&module)), uintptr(unsafe.Pointer(&code[0])))); err != nil {
 			return err
 		}
 		g.mu.Lock()

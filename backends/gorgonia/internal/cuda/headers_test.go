@@ -130,9 +130,11 @@ var indirect = map[string][]string{
 	"workspace": {
 		"cudnnGetConvolutionForwardWorkspaceSize", "cudnnGetConvolutionBackwardDataWorkspaceSize", "cudnnGetConvolutionBackwardFilterWorkspaceSize",
 	},
-	"run":     {"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter"},
-	"create":  {"cudnnCreateTensorDescriptor", "cudnnCreateFilterDescriptor", "cudnnCreateConvolutionDescriptor"},
-	"destroy": {"cudnnDestroyTensorDescriptor", "cudnnDestroyFilterDescriptor", "cudnnDestroyConvolutionDescriptor"},
+	"codeSize": {"nvrtcGetCUBINSize", "nvrtcGetPTXSize"},
+	"code":     {"nvrtcGetCUBIN", "nvrtcGetPTX"},
+	"run":      {"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter"},
+	"create":   {"cudnnCreateTensorDescriptor", "cudnnCreateFilterDescriptor", "cudnnCreateConvolutionDescriptor"},
+	"destroy":  {"cudnnDestroyTensorDescriptor", "cudnnDestroyFilterDescriptor", "cudnnDestroyConvolutionDescriptor"},
 }
 
 // TestCallsHaveAsManyArgumentsAsTheHeadersSay reads every call of a function in C from the source.

@@ -27,6 +27,13 @@ type Device interface {
 	Close() error
 }
 
+// A LateLoader is a Device whose libraries load what computes into its memory when they first compute: a program runs once before it
+// is relied on, so that a want of memory shows then.
+type LateLoader interface {
+	// LoadsLate does nothing.
+	LoadsLate()
+}
+
 // Memory is a stretch of a device's memory.
 type Memory interface {
 	Pointer() unsafe.Pointer
@@ -52,13 +59,16 @@ type Inbox interface {
 
 // A MemoryError says that a device has not enough memory.
 type MemoryError struct {
-	Asked, Free int // bytes; Free is 0 where the device does not tell
+	Asked, Free int // bytes; Asked is 0 where a library does not tell, Free where the device does not
 	Err         error
 }
 
 func (e *MemoryError) Error() string {
-	if e.Free == 0 {
-		return fmt.Sprintf("there are no %d MiB of memory: use a smaller batch: %v", e.Asked>>20, e.Err)
+	switch {
+	case e.Asked == 0:
+		return fmt.Sprintf("%d MiB of memory are free, which is not enough for what is loaded to compute: use a smaller batch, or end what else uses the device: %v", e.Free>>20, e.Err)
+	case e.Free == 0:
+		return fmt.Sprintf("there are no %d MiB of memory: use a smaller batch, or end what else uses the device: %v", e.Asked>>20, e.Err)
 	}
 	return fmt.Sprintf("%d MiB of memory are needed and %d MiB free: use a smaller batch, or end what else uses the device: %v", e.Asked>>20, e.Free>>20, e.Err)
 }

@@ -9,7 +9,7 @@
 
 namespace {
 
-enum { SUCCESS = 0, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
+enum { SUCCESS = 0, NO_MEMORY = 3, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
 
 struct layout { int type; uint64_t rows, cols; int64_t ld; };
 struct description { int compute, scale; int transA = 0, transB = 0; };
@@ -120,6 +120,7 @@ int cublasLtMatmul(char *, description *d, const float *alpha, const float *ap, 
 	if (algo->data[0] != mark || size < wanted || !stub_is_device(space, size)) return INVALID_VALUE;
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(out, bytes(l))) return EXECUTION_FAILED;
 	if (int status = (int)stub_setting("cublaslt_status", SUCCESS)) return status;
+	if (!stub_load("cublaslt")) return NO_MEMORY;
 	Visit visit(stream);
 	memset(space, 0xff, wanted);
 	uint64_t k = d->transA ? a->rows : a->cols;

@@ -3,6 +3,7 @@
 #include "stub.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ enum {
 	INVALID_DEVICE = 101,
 	INVALID_IMAGE = 200,
 	INVALID_CONTEXT = 201,
+	NO_BINARY_FOR_GPU = 209,
+	UNSUPPORTED_PTX_VERSION = 222,
 	INVALID_HANDLE = 400,
 	NOT_FOUND = 500,
 	NOT_READY = 600,
@@ -49,7 +52,10 @@ size_t used;                        // bytes of the arena up to the last allocat
 int visits;                         // nested uses of the arena
 std::map<size_t, size_t> blocks;    // allocations, by their offsets
 size_t allocated;                   // bytes of them
+std::set<std::string> loaded;       // what was loaded late
+size_t late;                        // bytes of that
 int allocations;                    // calls of cuMemAlloc
+int uploads, downloads;             // copies to the device and back
 struct stream;
 // An event has happened as often as it was recorded when the work before its last record in a stream is done.
 struct event { int recorded = 0, happened = 0; stream *in = 0; };
@@ -88,6 +94,19 @@ void fill(char *to, unsigned char value, size_t bytes) {
 	}
 	memset(to, value, bytes);
 }
+
+// begin takes the settings of a process that only uses the libraries, from its environment: name=value, with spaces between.
+bool begin() {
+	const char *text = getenv("GOCLR_STUB_SETTINGS");
+	std::string list = std::string(text ? text : "") + " ";
+	for (size_t at = 0, end; (end = list.find(' ', at)) != std::string::npos; at = end + 1) {
+		size_t equals = list.find('=', at);
+		if (equals < end) settings[list.substr(at, equals - at)] = list.substr(equals + 1, end - equals - 1);
+	}
+	return true;
+}
+
+const bool begun = begin();
 
 // ready says whether a call may be made on this thread, or fails by itself.
 int ready() {
@@ -154,7 +173,8 @@ void stub_reset() {
 	settings.clear();
 	record.clear();
 	for (stream *s : streams) s->work.clear();
-	allocations = copies = launches = failure = 0;
+	loaded.clear();
+	late = allocations = copies = launches = failure = uploads = downloads = 0;
 }
 
 // stub_log is the record; the next call may change it.
@@ -196,6 +216,8 @@ void stub_record(const char *format, ...) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	record += line;
 	record += '\n';
+	static FILE *file = getenv("GOCLR_STUB_RECORD") ? fopen(getenv("GOCLR_STUB_RECORD"), "a") : 0;
+	if (file) fprintf(file, "%s\n", line), fflush(file);
 }
 
 void stub_enter() {
@@ -247,6 +269,8 @@ static const struct { int code; const char *name, *meaning; } errors[] = {
 	{INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
 	{INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
 	{INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+	{NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+	{UNSUPPORTED_PTX_VERSION, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain"},
 	{INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
 	{NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
 	{NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
@@ -310,10 +334,20 @@ int cuCtxSetCurrent(void *context) {
 
 static size_t capacity() { return (size_t)stub_setting("memory", 16ll << 30); }
 
+int stub_load(const char *what) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	size_t bytes = (size_t)stub_setting("late", 0);
+	if (!bytes || loaded.count(what)) return 1;
+	if (allocated + late + bytes > capacity()) return 0;
+	loaded.insert(what);
+	late += bytes;
+	return 1;
+}
+
 int cuMemGetInfo_v2(size_t *free, size_t *total) {
 	if (int e = ready()) return e;
 	*total = capacity();
-	*free = *total - allocated;
+	*free = allocated + late < *total ? *total - allocated - late : 0;
 	return SUCCESS;
 }
 
@@ -322,7 +356,7 @@ int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
 	if (!bytes) return INVALID_VALUE;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	stub_record("cuMemAlloc %zu", bytes);
-	if (++allocations == stub_setting("fail_allocation", -1) || allocated + bytes > capacity()) return OUT_OF_MEMORY;
+	if (++allocations == stub_setting("fail_allocation", -1) || allocated + late + bytes > capacity()) return OUT_OF_MEMORY;
 	size_t at = 0;
 	for (auto &b : blocks) {
 		if (at + bytes <= b.first) break;
@@ -346,6 +380,9 @@ int cuMemFree_v2(uintptr_t address) {
 	for (stream *s : streams) stub_drain(s);
 	auto found = blocks.find((size_t)(address - (uintptr_t)arena));
 	if (found == blocks.end()) return INVALID_VALUE;
+	stub_enter();
+	fill((char *)address, 0, found->second);
+	stub_leave();
 	allocated -= found->second;
 	blocks.erase(found);
 	return SUCCESS;
@@ -382,11 +419,15 @@ int cuMemsetD8Async(uintptr_t to, unsigned char value, size_t bytes, void *strea
 
 int cuMemcpyHtoDAsync_v2(uintptr_t to, const void *from, size_t bytes, void *stream) {
 	stub_record("cuMemcpyHtoDAsync %zu", bytes);
+	if (++uploads == stub_setting("interrupt_upload", -1)) kill(getpid(), SIGINT);
 	return queue(stream, true, to, bytes, [=] { memcpy((void *)to, from, bytes); });
 }
 
 int cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *stream) {
 	stub_record("cuMemcpyDtoHAsync %zu", bytes);
+	downloads++;
+	if (downloads == stub_setting("fill_download", -1)) settings["memory"] = std::to_string(allocated + late);
+	if (downloads == stub_setting("fail_download", -1)) failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
 	return queue(stream, false, from, bytes, [=] { memcpy(to, (void *)from, bytes); });
 }
 
@@ -471,15 +512,33 @@ int cuEventDestroy_v2(uintptr_t number) {
 	return events.erase(number) ? SUCCESS : INVALID_HANDLE;
 }
 
+// extract gets the code of an image that the device can run, as NVRTC has it for an architecture or, to be compiled, for a virtual one.
+static int extract(const char *image, std::string &code) {
+	int architecture, end = 0, major = (int)stub_setting("major", 9), minor = (int)stub_setting("minor", 0);
+	if (sscanf(image, "stub cubin\nsm_%d%n", &architecture, &end) == 1 && image[end] == '\n') {
+		if (architecture / 10 != major || architecture % 10 > minor) return NO_BINARY_FOR_GPU;
+		uint64_t size;
+		memcpy(&size, image + end + 1, sizeof size);
+		code.assign(image + end + 1 + sizeof size, size);
+		return SUCCESS;
+	}
+	if (sscanf(image, "stub ptx\ncompute_%d%n", &architecture, &end) == 1 && image[end] == '\n') {
+		if (int e = (int)stub_setting("ptx", SUCCESS)) return e;
+		if (architecture > 10 * major + minor) return NO_BINARY_FOR_GPU;
+		stub_record("compiling compute_%d", architecture);
+		for (const char *p = image + end + 1; *p; p += 2) code += (char)((p[0] - 'a') << 4 | (p[1] - 'a'));
+		return SUCCESS;
+	}
+	return INVALID_IMAGE;
+}
+
 int cuModuleLoadData(module **m, const void *image) {
 	if (int e = ready()) return e;
-	const char *bytes = (const char *)image;
-	if (memcmp(bytes, "stub cubin\n", 11)) return INVALID_IMAGE;
-	uint64_t size;
-	memcpy(&size, bytes + 11, sizeof size);
+	std::string code;
+	if (int e = extract((const char *)image, code)) return e;
 	char file[] = "/tmp/stub-module-XXXXXX";
 	int f = mkstemp(file);
-	if (f < 0 || write(f, bytes + 11 + sizeof size, size) != (ssize_t)size) return INVALID_IMAGE;
+	if (f < 0 || write(f, code.data(), code.size()) != (ssize_t)code.size()) return INVALID_IMAGE;
 	close(f);
 	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
 	unlink(file);
@@ -521,6 +580,7 @@ int cuLaunchKernel(function *f, unsigned x, unsigned y, unsigned z, unsigned bx,
 		return INVALID_VALUE;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	if (failure) return failure;
+	if (!stub_load(f->name.c_str())) return OUT_OF_MEMORY;
 	stub_record("launch %s %u %u", f->name.c_str(), x, y);
 	launches++;
 	if (launches == stub_setting("refuse_launch", -1)) return LAUNCH_OUT_OF_RESOURCES;

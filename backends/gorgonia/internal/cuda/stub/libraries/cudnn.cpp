@@ -7,7 +7,7 @@
 
 namespace {
 
-enum { SUCCESS = 0, BAD_PARAM = 2000, NOT_SUPPORTED = 3000, EXECUTION_FAILED = 5000 };
+enum { SUCCESS = 0, BAD_PARAM = 2000, NOT_SUPPORTED = 3000, NO_MEMORY = 4004, EXECUTION_FAILED = 5000 };
 enum { FLOAT = 0, BFLOAT16 = 9 };
 
 struct tensor { int type = -1, format, n, c, h, w; };
@@ -124,6 +124,7 @@ int begin(const char *name, const tensor *result, int algorithm, void *space, si
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(rp, bytes(result)))
 		return refuse(EXECUTION_FAILED, "an operand is not in the device's memory");
 	if (algorithm == stub_setting("cudnn_refused", -1)) return refuse(NOT_SUPPORTED + 1, "told to refuse the algorithm");
+	if (!stub_load(name)) return refuse(NO_MEMORY, "no memory for a kernel");
 	memset(space, 0xff, size);
 	return (int)stub_setting("cudnn_status", SUCCESS);
 }

@@ -18,6 +18,8 @@ long long stub_setting(const char *name, long long otherwise);
 const char *stub_text(const char *name);
 // stub_is_device says whether bytes from p on lie in memory that was allocated on the device.
 int stub_is_device(const void *p, size_t bytes);
+// stub_load takes the memory for something that is loaded when it first computes; 0: there is not enough.
+int stub_load(const char *what);
 // stub_hold counts something that was made, or with -1 given back.
 void stub_hold(int n);
 }
