@@ -36,7 +36,7 @@ type stagingBuffer struct {
 // open makes the stream. The context must be current, as for the other methods.
 func (s *staging) open(g *gpu) error {
 	s.gpu, s.most = g, stagingMost
-	return g.check("cuStreamCreate", g.cuStreamCreate.call(uintptr(unsafe.Pointer(&s.stream)), streamNonBlocking))
+	return g.newStream(&s.stream)
 }
 
 // upload copies in the order of the stream. When it returns, from may be changed.

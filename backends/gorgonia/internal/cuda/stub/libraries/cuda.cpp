@@ -3,6 +3,7 @@
 #include "stub.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -34,11 +35,17 @@ enum {
 	NO_BINARY_FOR_GPU = 209,
 	UNSUPPORTED_PTX_VERSION = 222,
 	INVALID_HANDLE = 400,
+	ILLEGAL_STATE = 401,
 	NOT_FOUND = 500,
 	NOT_READY = 600,
 	ILLEGAL_ADDRESS = 700,
 	LAUNCH_OUT_OF_RESOURCES = 701,
 	LAUNCH_FAILED = 719,
+	CAPTURE_UNSUPPORTED = 900,
+	CAPTURE_INVALIDATED = 901,
+	CAPTURE_ISOLATION = 905,
+	CAPTURED_EVENT = 907,
+	CAPTURE_WRONG_THREAD = 908,
 	UNKNOWN = 999,
 };
 
@@ -58,15 +65,18 @@ int allocations;                    // calls of cuMemAlloc
 int uploads, downloads;             // copies to the device and back
 struct stream;
 // An event has happened as often as it was recorded when the work before its last record in a stream is done.
-struct event { int recorded = 0, happened = 0; stream *in = 0; };
+struct event { int recorded = 0, happened = 0; stream *in = 0; bool captured = false; };
 // An item of work begins when an event has happened so often; until then the stream waits. One that is early begins at once if it may.
 struct item { std::function<void()> run; bool early; std::shared_ptr<event> after; int count; stream *in; };
-struct stream { std::deque<item> work; };
+// A graph is what a stream had to do while it was captured.
+typedef std::vector<std::function<void()>> graph;
+struct capture { int mode; bool broken; pthread_t thread; graph nodes; };
+struct stream { std::deque<item> work; std::shared_ptr<capture> captured; };
 std::set<stream *> streams;
 std::map<uintptr_t, std::shared_ptr<event>> events;
 uintptr_t lastEvent;
 std::set<void *> pinned;
-int copies, launches, failure, retained, held;
+int copies, launches, runs, failure, retained, held;
 struct module { void *library; std::string file; };
 std::set<module *> modules;
 thread_local void *current;
@@ -114,6 +124,21 @@ int ready() {
 	return SUCCESS;
 }
 
+// spoil ends a capture with an error.
+int spoil(capture &c, int why) { return c.broken = true, why; }
+
+// capturing is the capture of a stream, or null.
+capture *capturing(void *s) { return streams.count((stream *)s) ? ((stream *)s)->captured.get() : 0; }
+
+// unsafe says whether a capture forbids calls that it could not see, such as those that allocate memory, on this thread.
+int unsafe() {
+	for (stream *s : streams) {
+		capture *c = s->captured.get();
+		if (c && (c->mode == 0 || (c->mode == 1 && pthread_equal(c->thread, pthread_self())))) return spoil(*c, CAPTURE_UNSUPPORTED);
+	}
+	return SUCCESS;
+}
+
 bool blocked(const item &i) { return i.after && i.after->happened < i.count && !i.in->work.empty(); }
 
 // advance does the first work of a stream, and of others what that waits for. The arena must be open.
@@ -145,6 +170,12 @@ int push(void *to, item i) {
 	if (int e = ready()) return e;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	if (!streams.count((stream *)to)) return INVALID_HANDLE;
+	if (capture *c = capturing(to)) {
+		if (c->broken) return CAPTURE_INVALIDATED;
+		if (i.after) return spoil(*c, CAPTURE_ISOLATION); // the event is of a stream that is not captured
+		c->nodes.push_back(i.run);
+		return failure;
+	}
 	((stream *)to)->work.push_back(i);
 	hurry();
 	return failure;
@@ -162,7 +193,7 @@ extern "C" {
 void stub_set(const char *name, const char *value) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	settings[name] = value;
-	if (strstr(name, "_launch")) launches = 0;
+	if (strstr(name, "_launch")) launches = runs = 0;
 	if (strstr(name, "_allocation")) allocations = 0;
 	if (strstr(name, "_copy")) copies = 0;
 }
@@ -174,7 +205,7 @@ void stub_reset() {
 	record.clear();
 	for (stream *s : streams) s->work.clear();
 	loaded.clear();
-	late = allocations = copies = launches = failure = uploads = downloads = 0;
+	late = allocations = copies = launches = runs = failure = uploads = downloads = 0;
 }
 
 // stub_log is the record; the next call may change it.
@@ -238,6 +269,22 @@ void stub_drain(void *s) {
 	stub_leave();
 }
 
+int stub_start(void *s, const std::function<void()> &work) {
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (capture *c = capturing(s)) {
+		if (c->broken) return CAPTURE_INVALIDATED;
+		c->nodes.push_back(work);
+		return (long long)c->nodes.size() == stub_setting("capture_refuse", -1) ? spoil(*c, CAPTURE_UNSUPPORTED) : SUCCESS;
+	}
+	stub_drain(s);
+	stub_enter();
+	work();
+	stub_leave();
+	return SUCCESS;
+}
+
+void stub_fault() { failure = ILLEGAL_ADDRESS; }
+
 int stub_is_device(const void *p, size_t bytes) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	size_t at = (size_t)((const char *)p - arena);
@@ -277,6 +324,12 @@ static const struct { int code; const char *name, *meaning; } errors[] = {
 	{ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
 	{LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
 	{LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+	{ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE", "the operation cannot be performed in the present state"},
+	{CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
+	{CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "operation failed due to a previous error during capture"},
+	{CAPTURE_ISOLATION, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION", "dependency created on uncaptured work in another stream"},
+	{CAPTURED_EVENT, "CUDA_ERROR_CAPTURED_EVENT", "operation not permitted on an event last recorded in a capturing stream"},
+	{CAPTURE_WRONG_THREAD, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD", "attempt to terminate a thread-local capture sequence from another thread"},
 	{UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };
 
@@ -355,6 +408,7 @@ int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
 	if (int e = ready()) return e;
 	if (!bytes) return INVALID_VALUE;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (int e = unsafe()) return e;
 	stub_record("cuMemAlloc %zu", bytes);
 	if (++allocations == stub_setting("fail_allocation", -1) || allocated + late + bytes > capacity()) return OUT_OF_MEMORY;
 	size_t at = 0;
@@ -377,6 +431,7 @@ int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
 int cuMemFree_v2(uintptr_t address) {
 	if (int e = ready()) return e;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (int e = unsafe()) return e;
 	for (stream *s : streams) stub_drain(s);
 	auto found = blocks.find((size_t)(address - (uintptr_t)arena));
 	if (found == blocks.end()) return INVALID_VALUE;
@@ -391,8 +446,9 @@ int cuMemFree_v2(uintptr_t address) {
 int cuMemHostAlloc(void **p, size_t bytes, unsigned flags) {
 	if (int e = ready()) return e;
 	stub_record("cuMemHostAlloc %zu %u", bytes, flags);
-	if ((long long)bytes > stub_setting("pinned", 1ll << 30)) return OUT_OF_MEMORY;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (int e = unsafe()) return e;
+	if ((long long)bytes > stub_setting("pinned", 1ll << 30)) return OUT_OF_MEMORY;
 	*p = malloc(bytes);
 	pinned.insert(*p);
 	return SUCCESS;
@@ -428,6 +484,8 @@ int cuMemcpyDtoHAsync_v2(void *to, uintptr_t from, size_t bytes, void *stream) {
 	downloads++;
 	if (downloads == stub_setting("fill_download", -1)) settings["memory"] = std::to_string(allocated + late);
 	if (downloads == stub_setting("fail_download", -1)) failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
+	if (capture *c = capturing(stream))
+		if (!pinned.count(to)) return spoil(*c, CAPTURE_UNSUPPORTED);
 	return queue(stream, false, from, bytes, [=] { memcpy(to, (void *)from, bytes); });
 }
 
@@ -449,6 +507,7 @@ int cuStreamSynchronize(stream *s) {
 	if (int e = ready()) return e;
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	if (!streams.count(s)) return INVALID_HANDLE;
+	if (capture *c = capturing(s)) return spoil(*c, CAPTURE_UNSUPPORTED);
 	stub_drain(s);
 	return failure;
 }
@@ -466,6 +525,7 @@ int cuStreamWaitEvent(stream *s, uintptr_t number, unsigned flags) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	auto e = find(number);
 	if (!e || flags) return INVALID_VALUE;
+	if (e->captured) return CAPTURED_EVENT; // a real driver would capture s too
 	return push(s, {0, true, e, e->recorded, e->in});
 }
 
@@ -481,6 +541,8 @@ int cuEventRecord(uintptr_t number, stream *s) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	auto e = find(number);
 	if (!e) return INVALID_HANDLE;
+	e->captured = capturing(s);
+	if (e->captured) return SUCCESS;
 	e->in = s;
 	int count = ++e->recorded;
 	return push(s, {[=] { e->happened = count; }, true});
@@ -491,6 +553,7 @@ int cuEventQuery(uintptr_t number) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	auto e = find(number);
 	if (!e) return INVALID_HANDLE;
+	if (e->captured) return CAPTURED_EVENT;
 	return e->happened < e->recorded ? NOT_READY : failure;
 }
 
@@ -500,6 +563,7 @@ int cuEventSynchronize(uintptr_t number) {
 	std::lock_guard<std::recursive_mutex> lock(mutex);
 	auto e = find(number);
 	if (!e) return INVALID_HANDLE;
+	if (e->captured) return CAPTURED_EVENT;
 	stub_enter();
 	while (e->happened < e->recorded && !e->in->work.empty()) advance(e->in);
 	stub_leave();
@@ -561,15 +625,16 @@ int cuModuleUnload(module *m) {
 	return SUCCESS;
 }
 
-// A function is the address of a kernel; the record has its name.
-struct function { int (*run)(const void *, int, int, int); std::string name; };
+// A function is the address of a kernel, with the size of its arguments; the record has its name.
+struct function { int (*run)(const void *, int, int, int); std::string name; int bytes; };
 
 int cuModuleGetFunction(function **f, module *m, const char *name) {
 	if (int e = ready()) return e;
 	void *address = dlsym(m->library, name);
 	Dl_info info;
 	if (!address || !dladdr(address, &info) || m->file != info.dli_fname) return NOT_FOUND;
-	*f = new function{(int (*)(const void *, int, int, int))address, name};
+	const int *bytes = (const int *)dlsym(m->library, (std::string(name) + "_bytes").c_str());
+	*f = new function{(int (*)(const void *, int, int, int))address, name, *bytes};
 	return SUCCESS;
 }
 
@@ -582,15 +647,83 @@ int cuLaunchKernel(function *f, unsigned x, unsigned y, unsigned z, unsigned bx,
 	if (failure) return failure;
 	if (!stub_load(f->name.c_str())) return OUT_OF_MEMORY;
 	stub_record("launch %s %u %u", f->name.c_str(), x, y);
-	launches++;
-	if (launches == stub_setting("refuse_launch", -1)) return LAUNCH_OUT_OF_RESOURCES;
-	if (launches == stub_setting("fail_launch", -1)) {
-		failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
-		return SUCCESS;
-	}
-	Visit visit(stream);
-	if (f->run(parameters[0], (int)x, (int)y, (int)bx)) failure = LAUNCH_FAILED;
+	if (++launches == stub_setting("refuse_launch", -1)) return LAUNCH_OUT_OF_RESOURCES;
+	std::string arguments((const char *)parameters[0], f->bytes);
+	return stub_start(stream, [=] {
+		if (failure) return;
+		if (++runs == stub_setting("fail_launch", -1)) failure = (int)stub_setting("failure", ILLEGAL_ADDRESS);
+		else if (f->run(arguments.data(), (int)x, (int)y, (int)bx)) failure = LAUNCH_FAILED;
+	});
+}
+
+int cuStreamBeginCapture_v2(stream *s, int mode) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	stub_record("cuStreamBeginCapture %d", mode);
+	if (!streams.count(s)) return INVALID_HANDLE;
+	if (mode < 0 || mode > 2) return INVALID_VALUE;
+	if (s->captured) return ILLEGAL_STATE;
+	if (int e = (int)stub_setting("capture_begin", failure)) return e;
+	s->captured = std::make_shared<capture>(capture{mode, false, pthread_self(), {}});
 	return SUCCESS;
 }
+
+int cuStreamEndCapture(stream *s, graph **g) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	*g = 0;
+	capture *c = capturing(s);
+	if (!c) return ILLEGAL_STATE;
+	if (c->mode != 2 && !pthread_equal(c->thread, pthread_self())) return CAPTURE_WRONG_THREAD;
+	std::shared_ptr<capture> ended;
+	ended.swap(s->captured);
+	stub_record("cuStreamEndCapture %zu", ended->nodes.size());
+	if (ended->broken) return CAPTURE_INVALIDATED;
+	if (int e = (int)stub_setting("capture_end", failure)) return e;
+	*g = new graph(ended->nodes);
+	held++;
+	return SUCCESS;
+}
+
+int cuGraphInstantiateWithFlags(graph **executable, graph *g, unsigned long long flags) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (flags) return INVALID_VALUE;
+	if (int e = (int)stub_setting("graph_make", failure)) return e;
+	*executable = new graph(*g);
+	held++;
+	return SUCCESS;
+}
+
+int cuGraphUpload(graph *, void *) {
+	if (int e = ready()) return e;
+	return (int)stub_setting("graph_upload", failure);
+}
+
+int cuGraphLaunch(graph *g, void *stream) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	if (failure) return failure;
+	stub_record("cuGraphLaunch %zu", g->size());
+	if (int e = (int)stub_setting("graph_start", SUCCESS)) return e;
+	if (capture *c = capturing(stream)) return spoil(*c, CAPTURE_UNSUPPORTED); // a real driver would make it a node
+	for (auto &node : *g)
+		if (!failure) stub_start(stream, node);
+	return SUCCESS;
+}
+
+static int destroy(graph *g) {
+	if (int e = ready()) return e;
+	std::lock_guard<std::recursive_mutex> lock(mutex);
+	delete g;
+	held--;
+	return SUCCESS;
+}
+
+int cuGraphExecDestroy(graph *g) {
+	stub_record("cuGraphExecDestroy");
+	return destroy(g);
+}
+int cuGraphDestroy(graph *g) { return destroy(g); }
 
 }
