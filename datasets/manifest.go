@@ -207,8 +207,12 @@ func (m *manifest) check() error {
 	if rows != m.Rows || rows == 0 && m.Part == nil {
 		return damagedManifest(fmt.Sprintf("%d rows in shards, %d in all", rows, m.Rows))
 	}
-	if r := m.Reencoding; r != nil && (r.Images < 0 || r.Images > m.Rows) {
-		return damagedManifest(fmt.Sprintf("%d of %d images re-encoded", r.Images, m.Rows))
+	most := m.Rows
+	if m.Duplicates != nil {
+		most += m.Duplicates.Images
+	}
+	if r := m.Reencoding; r != nil && (r.Images < 0 || r.Images > most) {
+		return damagedManifest(fmt.Sprintf("%d of %d images re-encoded", r.Images, most))
 	}
 	return nil
 }
@@ -218,7 +222,7 @@ func (m *manifest) describe() string {
 	if m.Reencoding == nil {
 		return fmt.Sprintf("%d images as they were", m.Rows)
 	}
-	return fmt.Sprintf("%d images, %d of them re-encoded by -max-side %d -quality %d",
+	return fmt.Sprintf("%d images, %d re-encoded by -max-side %d -quality %d",
 		m.Rows, m.Reencoding.Images, m.Reencoding.MaxSide, m.Reencoding.Quality)
 }
 
