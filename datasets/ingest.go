@@ -111,7 +111,7 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 		if err = explainWrite(staging.commit()); err == nil {
 			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
 		}
-	case in.recorded > 0:
+	case in.recorded > 0, in.journal == nil && staging.has(journalName): // what it could not look at may be worth days
 		err = errors.Join(err, staging.leave())
 	default:
 		err = errors.Join(err, in.keepQuarantine(err, staging.final), staging.abort())
@@ -175,13 +175,15 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 		return Summary{}, err
 	}
 	defer in.order.close()
-	shards, err := in.shards(ctx)
+	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
+		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+	if plan.Shards, err = plannedShards(in.dir, plan); err == nil && plan.Shards == 0 {
+		plan.Shards, err = in.shards(ctx)
+	}
 	if err != nil {
 		return Summary{}, err
 	}
-	in.order.cut(shards)
-	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), Shards: shards, Part: in.o.Part, Of: in.o.Parts,
-		Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+	in.order.cut(plan.Shards)
 	if in.journal, err = openJournal(in.dir, plan); err != nil {
 		return Summary{}, err
 	}
@@ -231,14 +233,63 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
 }
 
+// openQuarantine opens the bad images of the shards that are complete. Others are left out: when their shards are written anew, they may not
+// be bad any more.
 func (in *ingest) openQuarantine() error {
-	name := filepath.Join(in.dir, QuarantineName)
-	in.bad = newQuarantine(name, in.o.create, in.o.allocator)
+	if err := in.takeUpQuarantine(); err != nil {
+		return err
+	}
+	for id := range in.bad.ids {
+		if !in.isRecorded(id) {
+			if err := in.bad.Close(); err != nil {
+				return err
+			}
+			if _, err := gatherQuarantine(in.dir, []string{in.dir}, in.recordedOf, in.o.create, in.o.allocator); err != nil {
+				return err
+			}
+			return in.takeUpQuarantine()
+		}
+	}
+	return nil
+}
+
+func (in *ingest) takeUpQuarantine() error {
+	in.bad = newQuarantine(filepath.Join(in.dir, QuarantineName), in.o.create, in.o.allocator)
 	if err := in.bad.open(); err != nil {
 		in.bad.rows.Release()
 		return err
 	}
 	return nil
+}
+
+// isRecorded reports whether the shard of an image of the source is complete.
+func (in *ingest) isRecorded(image uint64) bool {
+	if image >= uint64(in.src.Len()) {
+		return false
+	}
+	_, done := in.journal.done[in.order.shardOf(in.order.id(uint32(image)))]
+	return done
+}
+
+// recordedOf are the places of images whose shards are complete.
+func (in *ingest) recordedOf(images []uint64) (places []int) {
+	for i, image := range images {
+		if in.isRecorded(image) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// inOrder are the places of images in the order of rows, which is not that in which they were found where a shard was written anew.
+func (in *ingest) inOrder(images []uint64) []int {
+	places := asTheyAre(images)
+	at := func(place int) placed {
+		image := uint32(images[place])
+		return placed{in.order.id(image), image}
+	}
+	slices.SortFunc(places, func(a, b int) int { return at(a).compare(at(b)) })
+	return places
 }
 
 // part writes the shards of this part that the journal does not have. One is brought to disk while the next begins.
@@ -436,7 +487,7 @@ func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
-	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.o.create, in.o.allocator); err != nil {
+	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.inOrder, in.o.create, in.o.allocator); err != nil {
 		return nil, err
 	}
 	return m, m.write(in.dir, in.o.create)

@@ -26,11 +26,39 @@ type ingestPlan struct {
 	Version     int                 `json:"version"` // of the format
 	Source      string              `json:"source"`  // fingerprint
 	Images      int                 `json:"images"`
-	Shards      int                 `json:"shards"`
+	ShardBytes  int64               `json:"shard_bytes"`
+	Shards      int                 `json:"shards"` // as estimated when it began
 	Part        int                 `json:"part"`
 	Of          int                 `json:"of"`
 	Deduplicate bool                `json:"deduplicate"`
 	Reencoding  *reencodingManifest `json:"reencoding,omitempty"`
+}
+
+// plannedShards is the number of shards that an ingest by the same plan, which was stopped, has settled on in a folder; 0 if there is none.
+// To estimate it anew could give another number, where an image cannot be read for a while, and so another plan.
+func plannedShards(dir string, plan ingestPlan) (int, error) {
+	f, err := os.Open(filepath.Join(dir, journalName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadBytes('\n')
+	if err != nil {
+		return 0, ignoreEnd(err) // torn
+	}
+	var old ingestPlan
+	if json.Unmarshal(line, &old) != nil {
+		return 0, nil
+	}
+	plan.Shards = old.Shards
+	same, err := json.Marshal(plan)
+	if err != nil || !bytes.Equal(bytes.TrimSuffix(line, []byte("\n")), same) || old.Shards < 1 || old.Shards > plan.Images {
+		return 0, err
+	}
+	return old.Shards, nil
 }
 
 // openJournal goes on with the journal in a folder, or empties the folder and begins one where there is none for this plan.

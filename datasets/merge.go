@@ -162,7 +162,7 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		}
 	}
 	var err error
-	if m.whole.Quarantine, err = gatherQuarantine(dir, m.dirs, createFile, memory.NewGoAllocator()); err != nil {
+	if m.whole.Quarantine, err = gatherQuarantine(dir, m.dirs, asTheyAre, createFile, memory.NewGoAllocator()); err != nil {
 		return err
 	}
 	return m.whole.write(dir, createFile)

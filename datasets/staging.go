@@ -20,7 +20,7 @@ type stagingDir struct {
 }
 
 // ownFiles are the names that an ingest writes; a folder with any other is not one of ours to remove.
-var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.(arrow(\.partial)?|sha256)|duplicates\.jsonl|progress\.jsonl|manifest\.json|quarantine\.arrow(\.gathered)?(\.partial)?|quarantine\.jsonl|quarantine)$`)
+var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.(arrow(\.partial)?|sha256)|duplicates\.jsonl|progress\.jsonl|manifest\.json|quarantine\.arrow(\.gathered)?(\.partial)?|quarantine\.jsonl|quarantine|goclr-\d+)$`)
 
 // newStagingDir makes a staging folder for final, if there is none from an ingest that was stopped, and locks it. Where final exists, replace says whether commit may replace it: only a folder of shards, or an empty one.
 func newStagingDir(final string, replace bool) (*stagingDir, error) {
@@ -157,6 +157,12 @@ func (s *stagingDir) commit() error {
 		return ignoreMissing(removeOwn(old))
 	}
 	return nil
+}
+
+// has reports whether the folder may have a file.
+func (s *stagingDir) has(name string) bool {
+	_, err := os.Lstat(filepath.Join(s.path, name))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // leave keeps the folder for an ingest that goes on.
