@@ -313,3 +313,20 @@ func TestRealArchives(t *testing.T) {
 		}
 	}
 }
+
+// TestDanglingLink: an image is a bad one if it is a link to nothing; a folder that is one is an error, since images may be missing.
+func TestDanglingLink(t *testing.T) {
+	dir := t.TempDir()
+	writeTemp(t, dir, "a/1.jpg", []byte(tinyImage(1)))
+	if err := os.Symlink("nowhere", filepath.Join(dir, "a", "2.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := Ingest(t.Context(), openSpec(t, dir), filepath.Join(t.TempDir(), "shards"), IngestOptions{Check: accept, MaxBad: 1})
+	if err != nil || sum.Images != 1 || sum.Bad != 1 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "b")); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, dir, "b: no such file", "bring back")
+}
