@@ -199,11 +199,15 @@ func (d *deduplicator) rewrite(ctx context.Context, before *shards, shard int, m
 		m.Bytes -= int64(len(r.image))
 		m.Duplicates.Images++
 		m.Duplicates.Bytes += int64(len(r.image))
-		key := r.key
-		if r, err = before.stored(kept, s); err != nil {
+		other, err := before.stored(kept, s)
+		if err != nil {
 			return err
 		}
-		line, err := json.Marshal(duplicate{key, r.key})
+		if !bytes.Equal(r.image, other.image) { // no checksum covers the file with the sums
+			return fmt.Errorf("%s and %s have the same sum by %s, but other bytes: that file is damaged; ingest again", r.key, other.key,
+				filepath.Join(d.dir, sumsOf(m.Shards[shard].File)))
+		}
+		line, err := json.Marshal(duplicate{r.key, other.key})
 		if err != nil {
 			return err
 		}

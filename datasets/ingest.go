@@ -474,6 +474,9 @@ func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error
 		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}
 	}
 	m.gather(slices.SortedFunc(maps.Values(in.journal.done), func(a, b shardRecord) int { return cmp.Compare(a.Shard, b.Shard) }))
+	if err := m.account(in.bad.Len(), in.progress.Total); err != nil {
+		return nil, fmt.Errorf("%s: %w", in.dir, err)
+	}
 	if m.Rows == 0 && m.Part == nil {
 		return nil, errors.New("no image is left")
 	}

@@ -104,6 +104,15 @@ func (m *manifest) gather(shards []shardRecord) {
 	}
 }
 
+// account makes sure that each image of a source is in a shard or among the bad ones, before duplicates are left out.
+func (m *manifest) account(bad, images int) error {
+	if m.Rows+bad != images {
+		return fmt.Errorf("of %d images %d are in shards and %d bad ones in the quarantine: files were changed while, or after, they were written; "+
+			"remove them and run it again", images, m.Rows, bad)
+	}
+	return nil
+}
+
 // write writes the manifest into a folder.
 func (m *manifest) write(dir string, create func(string) (outputFile, error)) error {
 	if m.Classes == nil {

@@ -124,7 +124,14 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		m.whole.Reencoding = &reencodingManifest{MaxSide: r.MaxSide, Quality: r.Quality, Encoder: r.Encoder}
 	}
 	var content contentSum
+	bad := 0
 	for i, p := range m.parts {
+		if err := p.checkQuarantine(m.dirs[i]); err != nil {
+			return err
+		}
+		if p.Quarantine != nil {
+			bad += p.Quarantine.Images
+		}
 		var sum contentSum
 		if err := sum.UnmarshalText([]byte(p.Content)); err != nil {
 			return fmt.Errorf("%s: %w", m.dirs[i], err)
@@ -153,6 +160,9 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		}
 	}
 	m.whole.Content = content.String()
+	if err := m.whole.account(bad, first.Part.Images); err != nil {
+		return err
+	}
 	if m.whole.Rows == 0 {
 		return errors.New("no image is left")
 	}
@@ -166,6 +176,21 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		return err
 	}
 	return m.whole.write(dir, createFile)
+}
+
+// checkQuarantine makes sure that the bad images of a part have come along, all of them.
+func (m *manifest) checkQuarantine(dir string) error {
+	if m.Quarantine == nil {
+		return nil
+	}
+	sum, err := sumOfFile(filepath.Join(dir, QuarantineName))
+	if err == nil && sum != m.Quarantine.SHA256 {
+		err = fmt.Errorf("%s is damaged: its SHA-256 does not match", filepath.Join(dir, QuarantineName))
+	}
+	if err != nil {
+		return fmt.Errorf("%d bad images of %s: %w; copy that part again, or ingest it again", m.Quarantine.Images, dir, err)
+	}
+	return nil
 }
 
 // linkOrCopy gives a shard a second name, or copies it.

@@ -162,16 +162,25 @@ func (q *Quarantine) manifest() (*quarantineManifest, error) {
 	if err := q.Flush(); err != nil || q.Len() == 0 {
 		return nil, err
 	}
-	f, err := os.Open(q.name)
+	sum, err := sumOfFile(q.name)
 	if err != nil {
 		return nil, err
+	}
+	return &quarantineManifest{File: filepath.Base(q.name), Images: q.Len(), SHA256: sum}, nil
+}
+
+// sumOfFile is the SHA-256 of a file, in hexadecimal digits.
+func sumOfFile(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
-		return nil, err
+		return "", err
 	}
-	return &quarantineManifest{File: filepath.Base(q.name), Images: q.Len(), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // Close writes what is pending and closes the file. After an error of Add or Flush it says that again; when closed already, it does nothing.
