@@ -45,6 +45,9 @@ type IngestOptions struct {
 	Part, Parts int
 	// Replace lets Ingest replace a folder of shards that exists already. Default false.
 	Replace bool
+	// KeepComplete has Ingest take a folder that an ingest of the same images with the same options has completed already for its own work,
+	// whatever the size of shards there, so that what runs it again after a kill need not know how far it was. Default false: it is an error.
+	KeepComplete bool
 	// Progress is called after each image, from one goroutine at a time. Default none.
 	Progress func(IngestProgress)
 
@@ -100,6 +103,11 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	if err := o.check(); err != nil {
 		return Summary{}, err
 	}
+	if o.KeepComplete && !o.Replace {
+		if m, err := readManifest(dir); err == nil && m.isOf(src, &o) { // else newStagingDir says what is wrong
+			return m.summary(len(m.Shards)), ignoreMissing(os.Remove(filepath.Join(dir, journalName)))
+		}
+	}
 	staging, err := newStagingDir(dir, o.Replace)
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot write shards: %w", explainWrite(err))
@@ -131,10 +139,7 @@ func (o *IngestOptions) check() error {
 		return fmt.Errorf("ingest: MaxBad %v must lie in 0 to 1, ShardBytes %d and Workers %d must not be negative",
 			o.MaxBad, o.ShardBytes, o.Workers)
 	}
-	if o.Part == 0 && o.Parts == 0 {
-		o.Part, o.Parts = 1, 1
-	}
-	if o.Part < 1 || o.Part > o.Parts {
+	if (o.Part != 0 || o.Parts != 0) && (o.Part < 1 || o.Part > o.Parts) {
 		return fmt.Errorf("ingest: part %d of %d: parts are counted from 1", o.Part, o.Parts)
 	}
 	if o.Workers == 0 {
@@ -294,9 +299,12 @@ func (in *ingest) inOrder(images []uint64) []int {
 
 // part writes the shards of this part that the journal does not have. One is brought to disk while the next begins.
 func (in *ingest) part(ctx context.Context, plan ingestPlan) error {
-	from, to := (plan.Part-1)*plan.Shards/plan.Of, plan.Part*plan.Shards/plan.Of
+	from, to := 0, plan.Shards
+	if plan.Of > 0 {
+		from, to = (plan.Part-1)*plan.Shards/plan.Of, plan.Part*plan.Shards/plan.Of
+	}
 	in.progress.Total = in.order.starts[to] - in.order.starts[from]
-	in.allowed = int(in.o.MaxBad * float64(in.progress.Total))
+	in.allowed = int(in.o.MaxBad*float64(in.progress.Total) + 1e-6) // 0.29 of 100 are 28.999999999999996
 	var missing []int
 	for k := from; k < to; k++ {
 		if _, done := in.journal.done[k]; done {
@@ -470,7 +478,7 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
 	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
-	if plan.Of > 1 {
+	if plan.Of > 0 {
 		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}
 	}
 	m.gather(slices.SortedFunc(maps.Values(in.journal.done), func(a, b shardRecord) int { return cmp.Compare(a.Shard, b.Shard) }))

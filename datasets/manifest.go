@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -148,7 +149,7 @@ func readManifest(dir string) (*manifest, error) {
 	b, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no %s, so these are no shards, or an ingest that did not finish; run: "+
-			"ingest -in SRC -out %s", dir, manifestName, dir)
+			"ingest -in SRC -out %s", dir, manifestName, strings.TrimSuffix(filepath.Clean(dir), partialSuffix))
 	}
 	if err != nil {
 		return nil, err
@@ -224,6 +225,26 @@ func (m *manifest) check() error {
 		return damagedManifest(fmt.Sprintf("%d of %d images re-encoded", r.Images, most))
 	}
 	return nil
+}
+
+// isOf reports whether the folder holds what an ingest of src makes of it, whatever the size of shards.
+func (m *manifest) isOf(src Dataset, o *IngestOptions) bool {
+	var part partManifest
+	if m.Part != nil {
+		part = *m.Part
+	}
+	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts &&
+		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && (m.Duplicates != nil) == o.Deduplicate
+}
+
+// choice is how images are re-encoded, less what came of it.
+func (m *manifest) choice() reencodingManifest {
+	if m.Reencoding == nil {
+		return reencodingManifest{}
+	}
+	c := *m.Reencoding
+	c.Reencoded = Reencoded{}
+	return c
 }
 
 // describe says in a few words what the folder holds.

@@ -93,20 +93,12 @@ func readParts(dirs []string) (*merger, error) {
 func (m *manifest) differs(other *manifest) string {
 	a, b := *m.Part, *other.Part
 	a.Index = b.Index
-	choice := func(m *manifest) reencodingManifest {
-		if m.Reencoding == nil {
-			return reencodingManifest{}
-		}
-		c := *m.Reencoding
-		c.Reencoded = Reencoded{}
-		return c
-	}
 	switch {
 	case m.Source != other.Source || a.Images != b.Images || !slices.Equal(m.Classes, other.Classes):
 		return "they are of other images"
 	case a.Of != b.Of:
 		return fmt.Sprintf("one is of %d parts, the other of %d", a.Of, b.Of)
-	case choice(m) != choice(other):
+	case m.choice() != other.choice():
 		return "images are re-encoded in another way"
 	case (m.Duplicates == nil) != (other.Duplicates == nil):
 		return "duplicates are left out of one only"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -153,5 +154,56 @@ func TestTemporaryFileIsLeft(t *testing.T) {
 	f.Close()
 	if sum, err := Ingest(t.Context(), src, dir, o); err != nil || sum.Kept == 0 {
 		t.Errorf("%+v, %v", sum, err)
+	}
+}
+
+// TestKeepComplete takes what another ingest has completed for its own work if it is of the same images by the same options, and only then.
+func TestKeepComplete(t *testing.T) {
+	src, other := tarDataset(t, lines("300 x 200", "400 x 200", "3 x 2")), tarDataset(t, lines("300 x 200", "400 x 200", "3 x 22"))
+	encode := &Reencoding{MaxSide: 100, Quality: 80, Encoder: "lines 1.0", Shrink: shrinkLine}
+	encodeOther := &Reencoding{MaxSide: 100, Quality: 81, Encoder: "lines 1.0", Shrink: shrinkLine}
+	o := IngestOptions{Check: sizeOf, Part: 1, Parts: 2, Deduplicate: true, Reencode: encode, KeepComplete: true, ShardBytes: 100}
+	dir := filepath.Join(t.TempDir(), "shards")
+	want, err := Ingest(t.Context(), src, dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeTemp(t, dir, journalName, nil) // of a kill just before the end
+	want.Kept = want.Shards
+	if got, err := Ingest(t.Context(), src, dir, o); err != nil || got != want || !missing(filepath.Join(dir, journalName)) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	for name, change := range map[string]func(o *IngestOptions){
+		"nothing kept":     func(o *IngestOptions) { o.KeepComplete = false },
+		"another part":     func(o *IngestOptions) { o.Part = 2 },
+		"other parts":      func(o *IngestOptions) { o.Parts = 3 },
+		"the whole":        func(o *IngestOptions) { o.Part, o.Parts = 0, 0 },
+		"duplicates":       func(o *IngestOptions) { o.Deduplicate = false },
+		"as they are":      func(o *IngestOptions) { o.Reencode = nil },
+		"other re-encoded": func(o *IngestOptions) { o.Reencode = encodeOther },
+	} {
+		o := o
+		change(&o)
+		if _, err := Ingest(t.Context(), src, dir, o); err == nil || !strings.Contains(err.Error(), "exists already") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	if _, err := Ingest(t.Context(), other, dir, o); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("other images: error %v", err)
+	}
+}
+
+// TestAllowedBad allows as many bad images as the fraction says, though it is none of binary digits.
+func TestAllowedBad(t *testing.T) {
+	list := manyMembers(100, 0)
+	for i := range 29 {
+		list[i].bytes = "bad"
+	}
+	src := tarDataset(t, list)
+	if sum, err := Ingest(t.Context(), src, filepath.Join(t.TempDir(), "a"), IngestOptions{Check: refuse, MaxBad: 0.29}); err != nil {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if sum, err := Ingest(t.Context(), src, filepath.Join(t.TempDir(), "b"), IngestOptions{Check: refuse, MaxBad: 0.2899}); err == nil {
+		t.Errorf("%+v", sum)
 	}
 }

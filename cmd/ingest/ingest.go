@@ -106,6 +106,7 @@ func ingest(ctx context.Context, args []string) error {
 	if o.Part, o.Parts, err = parsePart(*part); err != nil {
 		return err
 	}
+	o.KeepComplete = o.Parts > 0 || len(splits) > 0 // jobs of an array are run again whole, and some splits may be complete
 	if f.Given("max-side") {
 		o.Reencode = &datasets.Reencoding{MaxSide: *maxSide, Quality: *quality,
 			Encoder: stages.Decode{}.Fingerprint(), Shrink: stages.Shrink}
