@@ -84,13 +84,20 @@ func (m *manifest) removeDuplicates(ctx context.Context, dir string, create func
 	if err := d.remove(ctx); err != nil {
 		return err
 	}
-	for _, s := range m.Shards {
-		if err := os.Remove(filepath.Join(dir, sumsOf(s.File))); err != nil {
-			return err
-		}
-	}
 	m.Shards = slices.DeleteFunc(m.Shards, func(s shardInfo) bool { return s.Rows == 0 })
 	return nil
+}
+
+// removeSums removes the files with sums from a folder whose manifest is written: until then they are what spares an ingest that goes on from
+// reading all images again.
+func removeSums(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), sumsSuffix) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 func (d *deduplicator) readSums() error {

@@ -182,7 +182,14 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	defer in.order.close()
 	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
 		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
-	if plan.Shards, err = plannedShards(in.dir, plan); err == nil && plan.Shards == 0 {
+	plan.Shards, err = plannedShards(in.dir, plan)
+	if m := in.finished(); err == nil && plan.Shards > 0 && m != nil {
+		if m.Part == nil {
+			err = removeSums(in.dir)
+		}
+		return m.summary(len(m.Shards)), err
+	}
+	if err == nil && plan.Shards == 0 {
 		plan.Shards, err = in.shards(ctx)
 	}
 	if err != nil {
@@ -508,5 +515,22 @@ func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error
 	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.inOrder, in.o.create, in.o.allocator); err != nil {
 		return nil, err
 	}
-	return m, m.write(in.dir, in.o.create)
+	if err := m.write(in.dir, in.o.create); err != nil || m.Part != nil {
+		return m, err
+	}
+	return m, removeSums(in.dir)
+}
+
+// finished returns the manifest of an ingest by the same plan that was stopped between its last file and its last rename; nil if there is none.
+func (in *ingest) finished() *manifest {
+	m, err := readManifest(in.dir)
+	if err != nil || !m.isOf(in.src, &in.o) || m.checkQuarantine(in.dir) != nil {
+		return nil
+	}
+	for _, s := range m.Shards {
+		if r := (shardRecord{Info: &s}); !r.isIn(in.dir, m.Part != nil && in.o.Deduplicate) {
+			return nil
+		}
+	}
+	return m
 }

@@ -167,7 +167,7 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 	if m.whole.Quarantine, err = gatherQuarantine(dir, m.dirs, asTheyAre, createFile, memory.NewGoAllocator()); err != nil {
 		return err
 	}
-	return m.whole.write(dir, createFile)
+	return errors.Join(m.whole.write(dir, createFile), removeSums(dir))
 }
 
 // checkQuarantine makes sure that the bad images of a part have come along, all of them.

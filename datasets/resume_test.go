@@ -207,3 +207,52 @@ func TestAllowedBad(t *testing.T) {
 		t.Errorf("%+v", sum)
 	}
 }
+
+// TestStoppedAtTheEnd stops an ingest before its manifest, of which only the shard that lost a duplicate is written again, and before its last
+// rename, when nothing is read again.
+func TestStoppedAtTheEnd(t *testing.T) {
+	list := manyMembers(100, 0)
+	list[1].bytes = list[0].bytes
+	src := tarDataset(t, list)
+	o := IngestOptions{Check: accept, ShardBytes: 9000, Deduplicate: true}
+	whole := filepath.Join(t.TempDir(), "whole")
+	want, err := Ingest(t.Context(), src, whole, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "shards")
+	stopped := o
+	stopped.create = func(name string) (outputFile, error) {
+		if filepath.Base(name) == manifestName {
+			return nil, errors.New("stopped")
+		}
+		return createFile(name)
+	}
+	if _, err := Ingest(t.Context(), src, dir, stopped); err == nil {
+		t.Fatal("not stopped")
+	}
+	inTheWay := o
+	inTheWay.Progress = func(IngestProgress) { writeTemp(t, dir, "letters.txt", nil) }
+	written := 0
+	inTheWay.create = func(name string) (outputFile, error) {
+		written++
+		return createFile(name)
+	}
+	if _, err := Ingest(t.Context(), src, dir, inTheWay); err == nil {
+		t.Fatal("not stopped")
+	}
+	if written != 5 { // a shard and its sums, the shard without the duplicate, the list, the manifest
+		t.Errorf("%d files were written", written)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	unread := flakySource{src, func(int) error {
+		t.Error("an image is read again")
+		return nil
+	}}
+	want.Kept = want.Shards
+	if sum, err := Ingest(t.Context(), unread, dir, o); err != nil || sum != want || !sameTree(tree(t, dir), tree(t, whole)) {
+		t.Errorf("%+v, %v; want %+v", sum, err, want)
+	}
+}
