@@ -54,6 +54,9 @@ func Open(ctx context.Context, spec string, o Options) (Dataset, error) {
 		return openSynthetic(spec)
 	}
 	name, split := splitSpec(spec)
+	if _, err := os.Stat(name); err != nil && isPattern(name) {
+		return openPattern(ctx, name, split, o)
+	}
 	if isRemote(name) {
 		return openRemote(ctx, name, split, o)
 	}
@@ -95,28 +98,17 @@ func openRemote(ctx context.Context, name, split string, o Options) (Dataset, er
 
 // openArchive opens an object of a bucket, which it owns, by what the object begins with. The name is for messages.
 func openArchive(ctx context.Context, b Bucket, object, name, split string, o Options) (Dataset, error) {
-	archive, err := b.Open(ctx, object)
+	archive, kind, err := openUnpacked(ctx, b, object, o)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open dataset: %w", err), b.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
 	}
-	var head [headBytes]byte
-	n, err := archive.ReadAt(ctx, head[:], 0)
-	if err := ignoreEnd(err); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), archive.Close(), b.Close())
-	}
-	switch kindOf(head[:n], object) {
+	switch kind {
 	case kindTar:
 		return openTar(ctx, b, archive, name, split, o)
 	case kindParquet:
 		return openTable(ctx, b, archive, object, name, split, o)
 	case kindList:
 		return openList(ctx, b, archive, name, split, o)
-	case kindGzip:
-		unpacked, err := unpack(ctx, archive, o.TempDir)
-		if err := errors.Join(err, archive.Close()); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
-		}
-		return openTar(ctx, b, unpacked, name, split, o)
 	}
 	return nil, errors.Join(fmt.Errorf("%s: unknown kind of dataset %q; %s", name, filepath.Ext(name), specHelp), archive.Close(), b.Close())
 }
