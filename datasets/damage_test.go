@@ -86,7 +86,9 @@ var damagedForms = []struct {
 	safe  func([]picture) string
 }{
 	{"x.tar", func(t testing.TB) []byte { return tarBytes(t, damagedMembers()) }, outline},
-	{"web.tar", func(t testing.TB) []byte { return tarBytes(t, files("0.jpg", "0.cls=17", "1.jpg", `1.json={"label": 3}`)) }, keysOf},
+	{"web.tar", func(t testing.TB) []byte {
+		return tarBytes(t, files("0.jpg", "0.cls=17", "1.jpg", `1.json={"label": 3}`))
+	}, keysOf},
 	{"x.tar.gz", func(t testing.TB) []byte { return gzipBytes(t, tarBytes(t, damagedMembers())) }, everything},
 	{"x.tar.zst", func(t testing.TB) []byte { return zstdBytes(t, tarBytes(t, damagedMembers())) }, everything},
 }
@@ -213,7 +215,7 @@ func FuzzPublished(f *testing.F) {
 
 // FuzzPattern expands patterns.
 func FuzzPattern(f *testing.F) {
-	for _, s := range []string{"a-{000..012}.tar", "{a,b}/*.tar", "count://x/{0..3}?region=y", "{", "[", "{0..9999999}", "?"} {
+	for _, s := range []string{"a-{000..012}.tar", "{a,b}/*.tar", "count://x/{0..3}?region=y", "{", "[", "{0..9999999}", "?", "*://a", "x://?{"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -20,7 +20,7 @@ type Dataset interface {
 	Classes() []string
 	// Fingerprint names the content, see pipeline.Fingerprinter. For shards, CIFAR archives and the procedural set it
 	// covers every byte; for folders, tar archives and tables, the names, labels and sizes of the images, since to read all of
-	// them at each start would take too long; for lists, the names and labels.
+	// them at each start would take too long; for lists, the names and labels; for STL-10, the labels and the number of images.
 	Fingerprint() string
 	// Close releases files and memory. Nothing read from the Dataset may be used afterwards.
 	Close() error
@@ -41,7 +41,8 @@ type Options struct {
 // file of that size among images is almost always a mistake.
 const MaxImageBytes = 60 << 20
 
-const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tgz, a CIFAR binary archive, ` +
+const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tar.zst, several of them ("photos/*.tar", "x-{00..12}.tar"), ` +
+	`WebDataset archives, the binary form of CIFAR or STL-10, ` +
 	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, or the word "synthetic"`
 
 // Open opens the dataset that spec names; the package comment lists the forms. It reads names and sizes, not images,

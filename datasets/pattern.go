@@ -11,26 +11,30 @@ import (
 )
 
 // mostExpanded bounds the names that the braces of a pattern make.
-const mostExpanded = 1 << 20
+const mostExpanded = 100_000
 
-// isPattern reports whether a name stands for several files. In a URL, "?" begins what is asked of the store.
+// isPattern reports whether a name stands for several files.
 func isPattern(name string) bool {
-	if isRemote(name) {
-		name, _, _ = strings.Cut(name, "?")
-	}
+	_, name, _ = cutURL(name)
 	return strings.ContainsAny(name, "*?[{")
+}
+
+// cutURL takes a URL apart. Of another name, all is the path.
+func cutURL(name string) (scheme, path, query string) {
+	if !isRemote(name) {
+		return "", name, ""
+	}
+	scheme, path, _ = strings.Cut(name, "://")
+	path, query, asked := strings.Cut(path, "?")
+	if asked {
+		query = "?" + query
+	}
+	return scheme + "://", path, query
 }
 
 // splitPattern returns the folder that all files of a pattern lie in, "." if it is the current one, and the pattern there.
 func splitPattern(name string) (folder, pattern string) {
-	var scheme, query string
-	if isRemote(name) {
-		scheme, name, _ = strings.Cut(name, "://")
-		scheme += "://"
-		if rest, q, asked := strings.Cut(name, "?"); asked {
-			name, query = rest, "?"+q
-		}
-	}
+	scheme, name, query := cutURL(name)
 	end := strings.LastIndexByte(name[:strings.IndexAny(name, "*?[{")], '/') + 1
 	folder, pattern = name[:end], name[end:]
 	if folder == "" {
@@ -77,6 +81,9 @@ func expand(ctx context.Context, b Bucket, pattern string) ([]string, error) {
 	var names []string
 	have := map[string]bool{}
 	for _, p := range patterns {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		found := []string{p}
 		if strings.ContainsAny(p, "*?[") {
 			if list == nil {
