@@ -14,10 +14,8 @@ import (
 // image is one read later.
 func openArchives(ctx context.Context, b Bucket, names []string, split string, o Options) (Dataset, error) {
 	a := newArchives(b, o)
-	for _, name := range names {
-		if err := a.open(ctx, name, o); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", name, tooManyOpen(err)), a.close())
-		}
+	if err := a.scanAll(ctx, names, o); err != nil {
+		return nil, errors.Join(err, a.close())
 	}
 	return a.finish(ctx, split)
 }
@@ -25,7 +23,8 @@ func openArchives(ctx context.Context, b Bucket, names []string, split string, o
 // openTar opens one tar archive, an object of a bucket; it owns both. The name is for messages.
 func openTar(ctx context.Context, b Bucket, archive Object, name, split string, o Options) (Dataset, error) {
 	a := newArchives(b, o)
-	err := a.scan(ctx, archive, ".", name)
+	err := scanTar(ctx, archive, func(f archived) error { return a.take(f, ".") })
+	a.objects = append(a.objects, archive)
 	if err == nil {
 		var d Dataset
 		if d, err = a.finish(ctx, split); err == nil {
@@ -52,60 +51,23 @@ func newArchives(b Bucket, o Options) *archives {
 	return &archives{gatherer: g, labels: newWebDataset(g.list), bucket: b, places: map[string]member{}}
 }
 
-// open opens and scans one of several archives.
-func (a *archives) open(ctx context.Context, name string, o Options) error {
-	archive, kind, err := openUnpacked(ctx, a.bucket, name, o)
-	if err != nil {
-		return err
+// take lists a file of the next of the objects, which lies in a folder of the bucket.
+func (a *archives) take(f archived, folder string) error {
+	m := f.member
+	m.key, m.object = path.Join(folder, m.key), len(a.objects)
+	if folder != "." {
+		m.split = path.Base(folder)
 	}
-	if kind != kindTar {
-		return errors.Join(errors.New("it is no tar archive, as the others are meant to be: move it away, or name the archives by a pattern"), archive.Close())
+	if f.image {
+		return a.labels.image(m)
 	}
-	return a.scan(ctx, archive, path.Dir(name), name)
-}
-
-// scan lists the members of an archive that lies in a folder of the bucket. It owns the archive then.
-func (a *archives) scan(ctx context.Context, archive Object, folder, name string) error {
-	number := a.list.object(name)
-	a.objects = append(a.objects, archive)
-	split := path.Base(folder)
-	if folder == "." {
-		split = ""
+	if a.others.add(m.key); len(a.places) < mostOthers {
+		a.places[m.key] = m
 	}
-	reading := readAhead(archive)
-	err := listTar(ctx, reading, func(m member) error {
-		if isHidden(m.key) {
-			return nil
-		}
-		inArchive := m.key
-		m.key, m.object, m.split = path.Join(folder, m.key), number, split
-		image, err := a.sniffer.isImage(m.key, func() ([]byte, error) { return headOf(ctx, reading, m.offset, m.size) })
-		switch {
-		case err != nil:
-			return err
-		case image:
-			return a.labels.image(m)
-		case m.size <= mostLabel(extension(m.key)):
-			err = a.label(ctx, reading, m)
-		}
-		if a.others.add(m.key); len(a.places) < mostOthers {
-			a.places[inArchive] = m
-		}
-		return err
-	})
-	if err == nil {
-		err = a.labels.flush()
+	if f.class == "" && f.err == nil {
+		return nil
 	}
-	return err
-}
-
-// label reads a file that may tell a class.
-func (a *archives) label(ctx context.Context, archive Object, m member) error {
-	content := make([]byte, m.size)
-	if n, err := archive.ReadAt(ctx, content, m.offset); n < len(content) {
-		return fmt.Errorf("read %s: %w", m.key, err)
-	}
-	return a.labels.label(m, content)
+	return a.labels.label(m, f.class, f.err)
 }
 
 // finish makes the Dataset of a split. Where there is an error, the bucket is the caller's.
@@ -146,33 +108,6 @@ func (a *archives) closeObjects() error {
 		errs = append(errs, o.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// openUnpacked opens an object of a bucket, or what it unpacks to if it is compressed, and tells the kind of that.
-func openUnpacked(ctx context.Context, b Bucket, name string, o Options) (Object, kind, error) {
-	object, err := b.Open(ctx, name)
-	if err != nil {
-		return nil, 0, err
-	}
-	kind, err := kindOfObject(ctx, object, name)
-	if err == nil && kind.isPacked() {
-		unpacked, failed := unpack(ctx, object, kind, o.TempDir)
-		if err := errors.Join(failed, object.Close()); err != nil {
-			return nil, 0, err
-		}
-		object = unpacked
-		kind, err = kindOfObject(ctx, object, unpackedName(name))
-	}
-	if err != nil {
-		return nil, 0, errors.Join(err, object.Close())
-	}
-	return object, kind, nil
-}
-
-func kindOfObject(ctx context.Context, o Object, name string) (kind, error) {
-	var head [headBytes]byte
-	n, err := o.ReadAt(ctx, head[:], 0)
-	return kindOf(head[:n], name), ignoreEnd(err)
 }
 
 // tooManyOpen says what to do when there are more archives than files that the system lets a process have open.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -176,12 +177,12 @@ func TestExpandBraces(t *testing.T) {
 // countingBucket stands for a store far away: its requests are counted.
 type countingBucket struct {
 	localBucket
-	requests *int
+	requests *atomic.Int64
 }
 
 type countedObject struct {
 	Object
-	requests *int
+	requests *atomic.Int64
 }
 
 func (b countingBucket) Open(ctx context.Context, name string) (Object, error) {
@@ -192,19 +193,19 @@ func (b countingBucket) Open(ctx context.Context, name string) (Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	*b.requests++
+	b.requests.Add(1)
 	return &countedObject{o, b.requests}, nil
 }
 
 func (o *countedObject) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
-	*o.requests++
+	o.requests.Add(1)
 	return o.Object.ReadAt(ctx, p, offset)
 }
 
 // countRequests has folders be stores too, called count://FOLDER, and returns the number of requests to any.
-func countRequests(t *testing.T) *int {
+func countRequests(t *testing.T) *atomic.Int64 {
 	t.Helper()
-	requests := new(int)
+	requests := new(atomic.Int64)
 	RegisterScheme("count", func(_ context.Context, url string) (Bucket, error) {
 		dir, _, _ := strings.Cut(strings.TrimPrefix(url, "count://"), "?")
 		return countingBucket{localBucket{dir}, requests}, nil
@@ -232,10 +233,10 @@ func TestRemoteArchives(t *testing.T) {
 			wantError(t, spec, "a-0.tar.gz", "no such file")
 			continue
 		}
-		*requests = 0
+		requests.Store(0)
 		d := openSpec(t, spec)
-		if *requests > 40 || d.Len() < 1000 {
-			t.Errorf("%s: %d requests to list %d images", spec, *requests, d.Len())
+		if requests.Load() > 40 || d.Len() < 1000 {
+			t.Errorf("%s: %d requests to list %d images", spec, requests.Load(), d.Len())
 		}
 		for i, p := range pictures(t, d)[:1000] {
 			if p.key != names[i] || p.bytes != tinyImage(i) || int(p.label) != i%3 {
@@ -256,7 +257,7 @@ func TestReadAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	requests := 0
+	var requests atomic.Int64
 	ahead := readAhead(&countedObject{plain, &requests})
 	for _, c := range []struct{ at, n int }{{0, 512}, {512, 512}, {1 << 20, 100}, {100, 1000}, {9 << 20, 5 << 20}, {len(content) - 10, 20}, {len(content), 1},
 		{5 << 20, 4 << 20}, {5<<20 + 1, 1000}, {0, len(content) + 1}, {8 << 20, 0}} {
@@ -267,15 +268,15 @@ func TestReadAhead(t *testing.T) {
 			t.Errorf("%d bytes at %d: %d, %v; want %d, %v", c.n, c.at, n, err, m, wantErr)
 		}
 	}
-	requests = 0
+	requests.Store(0)
 	ahead = readAhead(&countedObject{plain, &requests})
 	for at := 0; at < len(content); at += 512 {
 		if _, err := ahead.ReadAt(t.Context(), make([]byte, 512), int64(at)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if requests > 12 {
-		t.Errorf("%d requests for 10 MiB, read in a row", requests)
+	if requests.Load() > 12 {
+		t.Errorf("%d requests for 10 MiB, read in a row", requests.Load())
 	}
 	counted := &sizes{Object: plain}
 	ahead = readAhead(counted)

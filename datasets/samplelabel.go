@@ -16,6 +16,9 @@ const (
 	jsonExtension = ".json"
 )
 
+// mostClass is the size in bytes that the name of a class may have.
+const mostClass = 1000
+
 // mostLabel is the size in bytes above which a file is not read to find a class in it.
 func mostLabel(ext string) int64 {
 	switch ext {
@@ -34,6 +37,9 @@ var classFields = []string{"label", "cls", "class", "target"}
 // there is none.
 func parseLabel(ext string, content []byte) (string, error) {
 	class, err := parseAnyLabel(ext, content)
+	if len(class) > mostClass {
+		return "", fmt.Errorf("its class has %d bytes, more than the %d allowed", len(class), mostClass)
+	}
 	if n, notNumber := strconv.Atoi(class); notNumber == nil && n < 0 {
 		return "", nil
 	}

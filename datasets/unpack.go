@@ -14,6 +14,33 @@ import (
 // mostWindow bounds the memory that a zstd stream asks for: what zstd itself unpacks without being told that it may take more.
 const mostWindow = 128 << 20
 
+// openUnpacked opens an object of a bucket, or what it unpacks to if it is compressed, and tells the kind of that.
+func openUnpacked(ctx context.Context, b Bucket, name string, o Options) (Object, kind, error) {
+	object, err := b.Open(ctx, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	kind, err := kindOfObject(ctx, object, name)
+	if err == nil && kind.isPacked() {
+		unpacked, failed := unpack(ctx, object, kind, o.TempDir)
+		if err := errors.Join(failed, object.Close()); err != nil {
+			return nil, 0, err
+		}
+		object = unpacked
+		kind, err = kindOfObject(ctx, object, unpackedName(name))
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, object.Close())
+	}
+	return object, kind, nil
+}
+
+func kindOfObject(ctx context.Context, o Object, name string) (kind, error) {
+	var head [headBytes]byte
+	n, err := o.ReadAt(ctx, head[:], 0)
+	return kindOf(head[:n], name), ignoreEnd(err)
+}
+
 // unpack writes what a compressed object holds into a file without a name: neither gzip nor zstd has random access, and the system's page
 // cache keeps what fits into memory.
 func unpack(ctx context.Context, packed Object, format kind, tempDir string) (Object, error) {

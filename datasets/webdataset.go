@@ -73,15 +73,11 @@ func (w *webDataset) image(m member) error {
 	return err
 }
 
-// label takes a file that tells a class, if it does.
-func (w *webDataset) label(m member, content []byte) error {
-	class, err := parseLabel(extension(m.key), content)
-	if class == "" && err == nil {
-		return nil
-	}
-	entered := w.enter(m.key)
-	w.labels = append(w.labels, sampleLabel{m, stemOf(m.key), class, err})
-	return entered
+// label takes a file that tells a class, or cannot be understood.
+func (w *webDataset) label(m member, class string, unread error) error {
+	err := w.enter(m.key)
+	w.labels = append(w.labels, sampleLabel{m, stemOf(m.key), class, unread})
+	return err
 }
 
 // flush ends a sample: its images get their classes.
