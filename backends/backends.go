@@ -51,13 +51,16 @@ type Info struct {
 	Provider string `json:"provider,omitempty"`
 	// Precision is that of Options; "" is "fp32".
 	Precision string `json:"precision,omitempty"`
+	// AnyOrder is that of Options: where it is set, weights never repeat to the bit.
+	AnyOrder bool `json:"any_order,omitempty"`
 }
 
 // A Program is a compiled step with its weights. It is not safe for concurrent use.
 type Program interface {
 	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row), or of labelled images
 	// (see graph.Graph.Labels) where the loss reads labels, and returns the metrics as they were before the update. After an
-	// error the tensors are those before the step.
+	// error the tensors are those before the step. When ctx ends, so does a step, between two operations: a GPU that was given
+	// all of them at once still does them, and what it computes is dropped.
 	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
 	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
 	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)
@@ -183,6 +186,9 @@ type Options struct {
 	// have 10 bits of mantissa; or "bf16", which keeps images between layers in 16 bits too. Weights, sums, statistics and losses are
 	// float32 in all. The default is "fp32".
 	Precision string
+	// AnyOrder lets a GPU take sums in another order each time, where that is faster: a run does not repeat to the bit then. It is an
+	// error where there is no such choice. The default is false.
+	AnyOrder bool
 	// Spin lets threads without work wait for it at full speed: faster where nothing else runs, and a burden where
 	// something does. The default is that they sleep.
 	Spin bool

@@ -25,60 +25,83 @@ const (
 	typeUTF8   = 5
 )
 
-// shardColumns is shardSchema as it is found in a file.
-var shardColumns = [...]struct {
-	name   string
-	kind   byte
-	width  int // bytes of a value; 0 where it varies
-	signed bool
-}{
-	{"id", typeInt, 8, false},
-	{"label", typeInt, 4, true},
-	{"key", typeUTF8, 0, false},
-	{"image", typeBinary, 0, false},
-	{"width", typeInt, 4, true},
-	{"height", typeInt, 4, true},
-	{"crc32c", typeInt, 4, false},
+// A layout is a schema as it is found in a file.
+type layout []struct {
+	name     string
+	kind     byte
+	width    int // bytes of a value; 0 where it varies
+	signed   bool
+	nullable bool
 }
 
-// A batch is one record batch of a shard in place: its columns are parts of the file as it is mapped into memory. Package
+// shardColumns is the layout of shardSchema.
+var shardColumns = layout{
+	{name: "id", kind: typeInt, width: 8},
+	{name: "label", kind: typeInt, width: 4, signed: true},
+	{name: "key", kind: typeUTF8},
+	{name: "image", kind: typeBinary},
+	{name: "width", kind: typeInt, width: 4, signed: true},
+	{name: "height", kind: typeInt, width: 4, signed: true},
+	{name: "crc32c", kind: typeInt, width: 4},
+}
+
+// A batch is one record batch of a file in place: its columns are parts of the file as it is mapped into memory. Package
 // ipc would copy a batch of 64 MB to read one row of it, and can be made to ask for any memory by a flipped bit.
 type batch struct {
 	rows    int
-	columns [len(shardColumns)]column
+	columns []column
 }
 
-// A column has, for values that vary in size, rows+1 little-endian offsets of 4 bytes into data.
-type column struct{ offsets, data []byte }
+// A column has, for values that vary in size, rows+1 little-endian offsets of 4 bytes into data, and where some are null, a
+// bit for each that is not.
+type column struct{ valid, offsets, data []byte }
 
-var errShardLayout = errors.New("not laid out as a shard")
+// A block says where in the file a record batch is: its metadata at at, and the body behind.
+type block struct{ at, meta, body int64 }
 
-// parseShard finds the record batches of an Arrow IPC file with the schema of a shard. Nothing in the file is trusted.
+func (b block) end() int64 { return b.at + b.meta + b.body }
+
+var errLayout = errors.New("not laid out as an Arrow file of this kind")
+
+// parseShard finds the record batches of a shard.
 func parseShard(file []byte) ([]batch, error) {
+	_, batches, err := parseArrow(file, shardColumns)
+	return batches, err
+}
+
+// parseArrow finds the record batches of an Arrow IPC file with these columns. Nothing in the file is trusted.
+func parseArrow(file []byte, columns layout) ([]block, []batch, error) {
 	f := flat{b: file}
 	size := int64(len(file))
-	tail := size - 10 // length of the footer and "ARROW1"
-	footer := f.root(tail - int64(f.u32(tail)))
-	if !f.isShard(footer) {
-		return nil, errShardLayout
+	footer := f.root(footerStart(&f))
+	schema := f.field(footer, 1)
+	if schema == 0 || !f.has(f.root(schema), columns) {
+		return nil, nil, errLayout
 	}
-	blocks, n := f.vector(footer, 3)
+	vector, n := f.vector(footer, 3)
+	blocks := make([]block, 0, min(n, size/24))
 	batches := make([]batch, 0, min(n, size/24))
 	for i := int64(0); i < n && !f.bad; i++ {
-		at, meta, body := f.i64(blocks+24*i), int64(f.u32(blocks+24*i+8)), f.i64(blocks+24*i+16)
+		at, meta, body := f.i64(vector+24*i), int64(f.u32(vector+24*i+8)), f.i64(vector+24*i+16)
 		if at < 0 || body < 0 || at > size || body > size || at+meta+body > size {
-			return nil, errShardLayout
+			return nil, nil, errLayout
 		}
-		b, err := f.batch(f.root(at+8), file[at+meta:at+meta+body])
+		b, err := f.batch(f.root(at+8), file[at+meta:at+meta+body], columns)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		batches = append(batches, b)
+		blocks, batches = append(blocks, block{at, meta, body}), append(batches, b)
 	}
 	if f.bad {
-		return nil, errShardLayout
+		return nil, nil, errLayout
 	}
-	return batches, nil
+	return blocks, batches, nil
+}
+
+// footerStart finds the footer by what stands behind it: its length and "ARROW1".
+func footerStart(f *flat) int64 {
+	tail := int64(len(f.b)) - 10
+	return tail - int64(f.u32(tail))
 }
 
 // A flat reads flatbuffers, the encoding of Arrow's metadata: tables whose fields are found through a vtable. A position
@@ -136,19 +159,14 @@ func (f *flat) number(table int64, i, n int64) uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// isShard compares the schema of a Footer {version, schema, dictionaries, recordBatches} with that of a shard. A Schema is
-// {endianness, fields}, a Field {name, nullable, kind of type, type, ...}, an Int {bits, signed}.
-func (f *flat) isShard(footer int64) bool {
-	schema := f.field(footer, 1)
-	if schema == 0 {
-		return false
-	}
-	schema = f.root(schema)
+// has compares a Schema {endianness, fields} with a layout. A Field is {name, nullable, kind of type, type, ...}, an Int
+// {bits, signed}.
+func (f *flat) has(schema int64, columns layout) bool {
 	fields, n := f.vector(schema, 1)
-	if n != int64(len(shardColumns)) || f.number(schema, 0, 2) != 0 { // 0: little-endian
+	if n != int64(len(columns)) || f.number(schema, 0, 2) != 0 { // 0: little-endian
 		return false
 	}
-	for i, want := range shardColumns {
+	for i, want := range columns {
 		field := f.root(fields + 4*int64(i))
 		name, length := f.vector(field, 0)
 		if length != int64(len(want.name)) || string(f.at(name, length)) != want.name ||
@@ -171,19 +189,19 @@ func (f *flat) isShard(footer int64) bool {
 }
 
 // batch reads a Message table that holds a RecordBatch: {length, nodes, buffers, compression}.
-func (f *flat) batch(message int64, body []byte) (batch, error) {
+func (f *flat) batch(message int64, body []byte, columns layout) (batch, error) {
 	const recordBatch = 3 // MessageHeader
 	header := f.field(message, 2)
 	if header == 0 || f.number(message, 1, 1) != recordBatch {
-		return batch{}, errShardLayout
+		return batch{}, errLayout
 	}
 	table := f.root(header)
 	buffers, n := f.vector(table, 2)
 	rows := int64(f.number(table, 0, 8))
 	if f.bad || f.field(table, 3) != 0 || rows < 0 || rows > int64(len(body)) {
-		return batch{}, errShardLayout
+		return batch{}, errLayout
 	}
-	b := batch{rows: int(rows)}
+	b := batch{rows: int(rows), columns: make([]column, len(columns))}
 	next := func() []byte {
 		at, length := f.i64(buffers), f.i64(buffers+8)
 		if n--; n < 0 || at < 0 || length < 0 || at > int64(len(body)) || length > int64(len(body))-at {
@@ -193,10 +211,10 @@ func (f *flat) batch(message int64, body []byte) (batch, error) {
 		buffers += 16
 		return body[at : at+length]
 	}
-	for i, want := range shardColumns {
+	for i, want := range columns {
 		c := &b.columns[i]
-		if len(next()) != 0 { // validity: no value is null
-			return batch{}, errShardLayout
+		if c.valid = next(); len(c.valid) != 0 && (!want.nullable || int64(len(c.valid)) < (rows+7)/8) {
+			return batch{}, errLayout
 		}
 		if want.width == 0 {
 			c.offsets = next()
@@ -206,12 +224,16 @@ func (f *flat) batch(message int64, body []byte) (batch, error) {
 		f.bad = f.bad || int64(len(c.data)) < int64(want.width)*rows
 	}
 	if f.bad {
-		return batch{}, errShardLayout
+		return batch{}, errLayout
 	}
 	return b, nil
 }
 
+func (c *column) null(row int) bool { return len(c.valid) > 0 && c.valid[row/8]>>(row%8)&1 == 0 }
+
 func (c *column) u32(row int) uint32 { return binary.LittleEndian.Uint32(c.data[4*row:]) }
+
+func (c *column) u64(row int) uint64 { return binary.LittleEndian.Uint64(c.data[8*row:]) }
 
 // bytes returns a value that varies in size; false where its offsets make no sense.
 func (c *column) bytes(row int) ([]byte, bool) {

@@ -127,10 +127,38 @@ func splitSpec(spec string) (path, split string) {
 
 // openDir finds out what a folder holds: it is one of shards if it has a manifest, or a shard whose manifest is gone.
 func openDir(ctx context.Context, dir, split string, o Options) (Dataset, error) {
+	if splits, err := shardSplits(dir); err != nil || len(splits) > 0 {
+		if err == nil {
+			split, err = chooseSplit(splits, split)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		return openShards(ctx, filepath.Join(dir, split), "")
+	}
 	for _, sign := range []string{manifestName, "shard-00000.arrow"} {
 		if _, err := os.Stat(filepath.Join(dir, sign)); err == nil {
 			return openShards(ctx, dir, split)
 		}
 	}
 	return openFolder(ctx, localBucket{dir}, dir, split, o)
+}
+
+// shardSplits are the folders of shards in a folder, which are splits if it holds nothing else.
+func shardSplits(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var splits []string
+	for _, e := range entries {
+		if isHidden(e.Name()) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, e.Name(), manifestName)); err != nil {
+			return nil, nil
+		}
+		splits = append(splits, e.Name())
+	}
+	return splits, nil
 }

@@ -30,17 +30,16 @@
 // label has none. A label without an image is listed as an image that cannot be read, so that it is counted. Files that belong together must be next to one
 // another in the archive, as WebDataset and tar --sort=name write them; if they are not, that is an error. All images of a sample are listed, with its label.
 //
-// The images of a table are a column of structs {bytes, path}, or of binary values. Where it could be any of several, its name
-// follows the split: "photos.parquet#train:left", "photos.parquet#:left". Labels are in a column label, class, category, target or fine_label, or
-// in the only one that Hugging Face's note in the file calls a ClassLabel: texts, or numbers that get their names from that note, or that are
-// the labels themselves. A negative number is no label. Files are parts of a split by their names: train-00000-of-00002.parquet, train.parquet or
-// train/0000.parquet. The key of an image is its path if all images of the split have one of their own, or else its file and row:
-// "data/train-00000-of-00002/00000042".
+// The images of a table are a column of structs {bytes, path}, or of binary values. Where it could be any of several, its name follows the split:
+// "photos.parquet#train:left", "photos.parquet#:left". Labels are in a column label, class, category, target or fine_label, or in the only one that
+// Hugging Face's note in the file calls a ClassLabel: texts, or numbers that get their names from that note; a negative number is no label. Files are
+// parts of a split by their names: train-00000-of-00002.parquet, train.parquet or train/0000.parquet. The key of an image is its path if all images of
+// the split have one of their own, or else its file and row: "data/train-00000-of-00002/00000042". In a folder, tables count where it has no images.
 //
 // A list has a header with a column path, file, filename, file_name, image, image_path or url, may have one for labels, named as in a table, and one
 // called split or set; others are passed over. Or there is no header, and lines are a path, or a path and a label. Lines of JSON are objects with these
 // names. Paths are relative to the list, absolute, or URLs of a store. Images that are not there turn out when they are read.
 //
 // Images come as the bytes that were stored. Labels are indices into the sorted names of the classes of all splits, so
-// that training and test data with the same classes agree.
+// that training and test data with the same classes agree. Where a table or list has numbers for classes, without names, these are the labels.
 package datasets

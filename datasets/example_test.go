@@ -11,6 +11,7 @@ import (
 
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
+	"github.com/goclr/goclr/stages"
 )
 
 // Any dataset is opened by one string: a folder, an archive, shards, or the procedural set.
@@ -73,6 +74,47 @@ func ExampleIngest() {
 	// Output:
 	// 3 images, 1 bad
 	// 3 verified, <nil>
+}
+
+// A training keeps what it cannot use, each image once, to be looked at with "ingest look".
+func ExampleQuarantine() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, datasets.QuarantineName)
+	q, err := datasets.OpenQuarantine(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	src := frames{oneJPEG(), oneJPEG(), []byte("no JPEG"), oneJPEG(), oneJPEG()}
+	onBad := func(e *pipeline.SampleError) {
+		if _, err := q.AddSample(ctx, src, e); err != nil {
+			log.Fatal(err)
+		}
+	}
+	p, err := pipeline.New(src, pipeline.Options{Batch: 2, Epochs: 2, MaxBad: 1, OnBad: onBad}, stages.Decode{}, stages.Resize{Size: 8})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, err := range p.Batches(ctx, 0) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := q.Flush(); err != nil { // before what is learnt of the batch is saved
+			log.Fatal(err)
+		}
+	}
+	if err := q.Close(); err != nil {
+		log.Fatal(err)
+	}
+	for bad, err := range datasets.ReadQuarantine(file) {
+		fmt.Printf("%s failed to %s: %q, %v\n", bad.Key, bad.Stage, bad.Bytes, err)
+	}
+	// Output:
+	// frame 2 failed to decode: "no JPEG", <nil>
 }
 
 func oneJPEG() []byte {

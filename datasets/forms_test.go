@@ -32,9 +32,8 @@ func collect(t *testing.T, archive string, most int) collected {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var c collected
-	classes := map[string]bool{}
-	for r := tar.NewReader(f); len(c.images) < most; {
+	var images []picture
+	for r := tar.NewReader(f); len(images) < most; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -47,11 +46,19 @@ func collect(t *testing.T, archive string, most int) collected {
 			t.Fatal(err)
 		}
 		if h.Typeflag == tar.TypeReg {
-			c.images = append(c.images, picture{key: h.Name, bytes: string(b)})
-			classes[path.Base(path.Dir(h.Name))] = true
+			images = append(images, picture{key: h.Name, bytes: string(b)})
 		}
 	}
-	c.classes = slices.Sorted(maps.Keys(classes))
+	return classed(images)
+}
+
+// classed gives images the labels that their folders tell.
+func classed(images []picture) collected {
+	classes := map[string]bool{}
+	for _, p := range images {
+		classes[path.Base(path.Dir(p.key))] = true
+	}
+	c := collected{slices.Clone(images), slices.Sorted(maps.Keys(classes))}
 	for i, p := range c.images {
 		c.images[i].label = int32(slices.Index(c.classes, path.Base(path.Dir(p.key))))
 	}
@@ -123,21 +130,28 @@ var forms = []struct {
 		}
 		return dir + "#train"
 	}},
+	{"Parquet with words", func(t *testing.T, dir string, c collected) string {
+		label := parquettest.Column{Path: []string{"label"}}
+		for _, p := range c.images {
+			label.Values = append(label.Values, c.classes[p.label])
+		}
+		return writeTemp(t, dir, "x", parquettest.Write(t, parquettest.File{GroupRows: 100}, append(hf("image", c.images), label)...))
+	}},
 	{"CSV", func(t *testing.T, dir string, c collected) string { return writeList(t, dir, c, "x.csv", ',') }},
-	{"TSV", func(t *testing.T, dir string, c collected) string { return writeList(t, dir, c, "x.tsv", '\t') }},
+	{"TSV without a telling name", func(t *testing.T, dir string, c collected) string { return writeList(t, dir, c, "list", '\t') }},
 	{"CSV in a store", func(t *testing.T, dir string, c collected) string {
 		return "count://" + writeList(t, dir, c, "x.csv", ',')
 	}},
 	{"JSON by the line", func(t *testing.T, dir string, c collected) string {
 		var lines strings.Builder
 		for _, p := range c.images {
-			line, err := json.Marshal(map[string]any{"path": p.key, "label": p.label})
+			line, err := json.Marshal(map[string]any{"file": p.key, "class": c.classes[p.label]})
 			if err != nil {
 				t.Fatal(err)
 			}
 			lines.Write(append(line, '\n'))
 		}
-		return writeTemp(t, writeFolder(t, dir, c), "x.jsonl", []byte(lines.String()))
+		return writeTemp(t, writeFolder(t, dir, c), "lines", []byte(lines.String()))
 	}},
 }
 
@@ -178,7 +192,7 @@ func writeWebDataset(t *testing.T, dir string, c collected) string {
 
 func writeShards(t *testing.T, dir, spec string) string {
 	t.Helper()
-	if _, err := Ingest(t.Context(), openSpec(t, spec), dir, IngestOptions{Check: accept, MaxShardBytes: 1 << 20}); err != nil {
+	if _, err := Ingest(t.Context(), openSpec(t, spec), dir, IngestOptions{Check: accept, ShardBytes: 1 << 20}); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -189,9 +203,9 @@ func writeList(t *testing.T, dir string, c collected, name string, comma rune) s
 	var lines strings.Builder
 	w := csv.NewWriter(&lines)
 	w.Comma = comma
-	records := [][]string{{"path", "label"}}
+	records := [][]string{{"label", "path"}}
 	for _, p := range c.images {
-		records = append(records, []string{p.key, fmt.Sprint(p.label)})
+		records = append(records, []string{fmt.Sprint(p.label), p.key})
 	}
 	if err := w.WriteAll(records); err != nil {
 		t.Fatal(err)
@@ -207,11 +221,17 @@ func TestForms(t *testing.T) {
 		large = 20
 	}
 	for _, set := range []struct {
-		archive string
-		images  int
-	}{{"cifar10-test.tar", 300}, {"imagenet-sample.tar", large}} {
-		t.Run(set.archive, func(t *testing.T) {
-			c := collect(t, realData(t, set.archive), set.images)
+		name   string
+		images func(t *testing.T) collected
+	}{
+		{"odd names", func(*testing.T) collected {
+			return classed(members("ant/1.jpg", "ant/2, small.jpg", "bee/1.jpg", `bee/"2".jpg`, "cat/{1}.jpg", "cat/a#b.png"))
+		}},
+		{"cifar10-test", func(t *testing.T) collected { return collect(t, realData(t, "cifar10-test.tar"), 300) }},
+		{"imagenet-sample", func(t *testing.T) collected { return collect(t, realData(t, "imagenet-sample.tar"), large) }},
+	} {
+		t.Run(set.name, func(t *testing.T) {
+			c := set.images(t)
 			want := slices.SortedFunc(slices.Values(c.images), comparePictures)
 			for _, form := range forms {
 				t.Run(form.name, func(t *testing.T) {

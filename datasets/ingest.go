@@ -1,18 +1,24 @@
 package datasets
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/sourcegraph/conc/panics"
+	"github.com/sourcegraph/conc/pool"
 	"github.com/sourcegraph/conc/stream"
 
 	"github.com/goclr/goclr/pipeline"
@@ -29,15 +35,28 @@ type IngestOptions struct {
 	MaxBad float64
 	// Workers is the number of images checked at once. Default GOMAXPROCS.
 	Workers int
-	// MaxShardBytes is the size that a shard stays within, unless a single image is larger. Default 256 MiB.
-	MaxShardBytes int64
+	// ShardBytes is how large shards are on average. Default 256 MiB.
+	ShardBytes int64
+	// Deduplicate leaves out images whose bytes are those of another, and lists them. Of a part they are left out by Merge. Default
+	// false: all are kept.
+	Deduplicate bool
+	// Part and Parts make this the ingest of part Part, from 1, of Parts, each by a process of its own, perhaps on another machine, of
+	// the same source with the same options. Merge puts them together. Default 0: the whole.
+	Part, Parts int
 	// Replace lets Ingest replace a folder of shards that exists already. Default false.
 	Replace bool
 	// Progress is called after each image, from one goroutine at a time. Default none.
-	Progress func(done, total, bad int)
+	Progress func(IngestProgress)
 
 	create    func(name string) (outputFile, error) // tests put a full disk in its place
 	allocator memory.Allocator                      // tests look for leaks
+}
+
+// IngestProgress says how far an Ingest is.
+type IngestProgress struct {
+	Done, Total int   // images, good and bad; those of an ingest that was stopped before count as done
+	Bad         int   // of those done
+	Bytes       int64 // stored by this process
 }
 
 // A Summary says what Ingest wrote.
@@ -46,6 +65,9 @@ type Summary struct {
 	Bytes  int64 // of the images as they are encoded
 	Shards int
 	Bad    int // in the quarantine
+	// Duplicates are images left out since another has the same bytes; 0 without IngestOptions.Deduplicate.
+	Duplicates int
+	Kept       int // shards that an ingest which was stopped had written
 	// Reencoded counts the images stored in other bytes than their own: all 0 without IngestOptions.Reencode.
 	Reencoded Reencoded
 }
@@ -53,8 +75,8 @@ type Summary struct {
 // TooManyBadError says that more images were bad than IngestOptions.MaxBad allows.
 type TooManyBadError struct {
 	Bad, Allowed, Total int        // Bad when Ingest stopped; Allowed of Total
-	First               []BadImage // at most three
-	Quarantine          string     // the folder with the bad images
+	First               []BadImage // at most three of this process, without their bytes
+	Quarantine          string     // the file with the bad images
 }
 
 // Error lists the first bad images and says where they are.
@@ -64,46 +86,35 @@ func (e *TooManyBadError) Error() string {
 	for _, bad := range e.First {
 		fmt.Fprintf(&b, "\n  %s: %s", bad.Key, bad.Reason)
 	}
-	fmt.Fprintf(&b, "\n%s has those found so far; repair or remove them at the source, or raise -max-bad", e.Quarantine)
+	fmt.Fprintf(&b, "\n%s has those found so far, see them with: ingest look %s; raise -max-bad and run it again, to go on, or repair or remove them at the source",
+		e.Quarantine, e.Quarantine)
 	return b.String()
 }
 
-// Ingest writes all images of src to a new folder of shards, in their order. Each is decoded once, to know that it can be;
-// those that cannot go to a quarantine in the folder. The folder appears when it is complete and on disk: before that, and
-// whatever goes wrong, there is none. Its bytes are a function of the images and of IngestOptions.Reencode alone.
+// Ingest writes all images of src to a new folder of shards, in the order of a hash of their keys: each shard is a random sample. Each
+// image is decoded once, to know that it can be; those that cannot, and those whose key another one has, go to a quarantine in the
+// folder. The folder appears when it is complete and on disk: before that there is dir.partial, and another Ingest of the same images
+// with the same options goes on with it, wherever this one was stopped. The bytes of shards are a function of the images and of
+// IngestOptions.Reencode and ShardBytes alone. It takes 4 bytes of memory for each image, and what Workers of them take.
 func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summary, error) {
-	if o.Check == nil {
-		return Summary{}, errors.New("ingest: IngestOptions.Check is required, for example stages.Check")
-	}
-	if !(o.MaxBad >= 0 && o.MaxBad <= 1) || o.MaxShardBytes < 0 || o.Workers < 0 {
-		return Summary{}, fmt.Errorf("ingest: MaxBad %v must lie in 0 to 1, MaxShardBytes %d and Workers %d must not be negative",
-			o.MaxBad, o.MaxShardBytes, o.Workers)
-	}
-	if err := o.Reencode.check(); err != nil {
+	if err := o.check(); err != nil {
 		return Summary{}, err
-	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.MaxShardBytes == 0 {
-		o.MaxShardBytes = 256 << 20
-	}
-	if o.create == nil {
-		o.create = createFile
-	}
-	if o.allocator == nil {
-		o.allocator = memory.NewGoAllocator()
 	}
 	staging, err := newStagingDir(dir, o.Replace)
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot write shards: %w", explainWrite(err))
 	}
-	in := &ingest{src: src, o: o, dir: staging.path, allowed: int(o.MaxBad * float64(src.Len()))}
+	in := &ingest{src: src, o: o, dir: staging.path}
 	summary, err := in.run(ctx)
-	if err == nil {
-		err = explainWrite(staging.commit())
-	} else {
-		err = in.clean(staging, err)
+	switch {
+	case err == nil:
+		if err = explainWrite(staging.commit()); err == nil {
+			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
+		}
+	case in.recorded > 0:
+		err = errors.Join(err, staging.leave())
+	default:
+		err = errors.Join(err, in.keepQuarantine(err, staging.final), staging.abort())
 	}
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot write shards: %w", err)
@@ -111,66 +122,177 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	return summary, nil
 }
 
+// check fills in defaults.
+func (o *IngestOptions) check() error {
+	if o.Check == nil {
+		return errors.New("ingest: IngestOptions.Check is required, for example stages.Check")
+	}
+	if !(o.MaxBad >= 0 && o.MaxBad <= 1) || o.ShardBytes < 0 || o.Workers < 0 {
+		return fmt.Errorf("ingest: MaxBad %v must lie in 0 to 1, ShardBytes %d and Workers %d must not be negative",
+			o.MaxBad, o.ShardBytes, o.Workers)
+	}
+	if o.Part == 0 && o.Parts == 0 {
+		o.Part, o.Parts = 1, 1
+	}
+	if o.Part < 1 || o.Part > o.Parts {
+		return fmt.Errorf("ingest: part %d of %d: parts are counted from 1", o.Part, o.Parts)
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.ShardBytes == 0 {
+		o.ShardBytes = 256 << 20
+	}
+	if o.create == nil {
+		o.create = createFile
+	}
+	if o.allocator == nil {
+		o.allocator = memory.NewGoAllocator()
+	}
+	return o.Reencode.check()
+}
+
 // An ingest is one call of Ingest.
 type ingest struct {
 	src     Dataset
 	o       IngestOptions
 	dir     string
-	allowed int
-	writer  *shardWriter
-	bad     quarantine
-	done    int
+	order   *keyOrder
+	journal *journal
+	bad     *Quarantine
+	first   []BadImage // for the error message
+	allowed int        // bad images
 
-	reencoded Reencoded
+	progress IngestProgress
+	recorded int // shards in the journal
 }
 
-func (in *ingest) run(ctx context.Context) (Summary, error) {
-	in.writer = newShardWriter(in.dir, in.o.MaxShardBytes, in.o.create, in.o.allocator)
-	defer in.writer.close()
-	in.bad = quarantine{dir: in.dir, create: in.o.create}
-	if err := in.images(ctx); err != nil {
+func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
+	if in.src.Len() == 0 {
+		return Summary{}, errors.New("there are no images")
+	}
+	if in.order, err = newKeyOrder(ctx, in.src, in.dir); err != nil {
 		return Summary{}, err
 	}
-	if err := in.writer.endShard(); err != nil {
-		return Summary{}, err
-	}
-	if in.writer.next == 0 {
-		return Summary{}, errors.New("no image is left")
-	}
-	q, err := in.bad.finish()
+	defer in.order.close()
+	shards, err := in.shards(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
-	m := manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Rows: int(in.writer.next),
-		Bytes: in.writer.bytes, Content: in.writer.content.sum(), Source: in.src.Fingerprint(), Shards: in.writer.done,
-		Quarantine: q, Reencoding: in.o.Reencode.record(in.reencoded)}
-	if m.Classes == nil {
-		m.Classes = []string{}
+	in.order.cut(shards)
+	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), Shards: shards, Part: in.o.Part, Of: in.o.Parts,
+		Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+	if in.journal, err = openJournal(in.dir, plan); err != nil {
+		return Summary{}, err
 	}
-	file, err := m.encode()
+	defer in.journal.close()
+	in.recorded = len(in.journal.done)
+	kept := in.recorded
+	if err := in.openQuarantine(); err != nil {
+		return Summary{}, err
+	}
+	defer in.bad.Close() // what it has was flushed, if that matters
+	if err := in.part(ctx, plan); err != nil {
+		return Summary{}, err
+	}
+	if err := in.bad.Flush(); err != nil {
+		return Summary{}, err
+	}
+	m, err := in.finish(ctx, plan)
 	if err != nil {
 		return Summary{}, err
 	}
-	if err := writeFile(in.o.create, filepath.Join(in.dir, manifestName), file); err != nil {
-		return Summary{}, err
-	}
-	return Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Bad: in.bad.count,
-		Reencoded: in.reencoded}, nil
+	return m.summary(kept), nil
 }
 
-// images reads and checks images in parallel and takes them in order.
-func (in *ingest) images(ctx context.Context) error {
+// shards is the number of shards of the whole, by the mean size of a random sample of the images.
+func (in *ingest) shards(ctx context.Context) (int, error) {
+	var mu sync.Mutex
+	bytes, good := int64(0), 0
+	work := pool.New().WithMaxGoroutines(in.o.Workers)
+	for _, i := range in.order.samples {
+		work.Go(func() {
+			s := pipeline.NewSample(ctx, pipeline.Key{})
+			r, err := in.read(ctx, i, s, in.o.Reencode != nil)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			bytes += r.size()
+			good++
+		})
+	}
+	work.Wait()
+	if good == 0 {
+		return 1, ctx.Err()
+	}
+	all := float64(bytes) / float64(good) * float64(in.src.Len())
+	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
+}
+
+func (in *ingest) openQuarantine() error {
+	name := filepath.Join(in.dir, QuarantineName)
+	in.bad = newQuarantine(name, in.o.create, in.o.allocator)
+	if err := in.bad.open(); err != nil {
+		in.bad.rows.Release()
+		return err
+	}
+	return nil
+}
+
+// part writes the shards of this part that the journal does not have. One is brought to disk while the next begins.
+func (in *ingest) part(ctx context.Context, plan ingestPlan) error {
+	from, to := (plan.Part-1)*plan.Shards/plan.Of, plan.Part*plan.Shards/plan.Of
+	in.progress.Total = in.order.starts[to] - in.order.starts[from]
+	in.allowed = int(in.o.MaxBad * float64(in.progress.Total))
+	var missing []int
+	for k := from; k < to; k++ {
+		if _, done := in.journal.done[k]; done {
+			in.progress.Done += in.order.starts[k+1] - in.order.starts[k]
+		} else {
+			missing = append(missing, k)
+		}
+	}
+	ending := pool.New().WithErrors().WithMaxGoroutines(1)
+	for _, k := range missing {
+		w, err := in.shard(ctx, k)
+		if err := errors.Join(err, ending.Wait()); err != nil {
+			if w != nil {
+				w.close()
+			}
+			return err
+		}
+		ending = pool.New().WithErrors().WithMaxGoroutines(1)
+		ending.Go(func() error { return in.end(w) })
+	}
+	return ending.Wait()
+}
+
+// shard reads and checks the images of a shard in parallel and takes them in order.
+func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) {
+	w := newShardWriter(in.dir, k, in.o.create, in.o.allocator)
+	w.keepSums = in.o.Deduplicate
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	samples := sync.Pool{New: func() any { return pipeline.NewSample(ctx, pipeline.Key{}) }}
+	keys := map[uint64]string{} // the last key of an id
 	s := stream.New().WithMaxGoroutines(in.o.Workers)
-	for i := 0; i < in.src.Len() && ctx.Err() == nil; i++ {
+	for _, i := range in.order.shard(k) {
+		if ctx.Err() != nil {
+			break
+		}
 		s.Go(func() stream.Callback {
 			sample := samples.Get().(*pipeline.Sample)
 			r, err := in.check(ctx, i, sample)
 			return func() {
 				if ctx.Err() == nil {
-					if err := in.take(i, r, err); err != nil {
+					if err := in.take(w, i, r, err, keys); err != nil {
 						stop(err)
 					}
 				}
@@ -179,88 +301,143 @@ func (in *ingest) images(ctx context.Context) error {
 		})
 	}
 	s.Wait()
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return w, in.bad.Flush() // before the shard is said to be complete
+}
+
+// end completes a shard.
+func (in *ingest) end(w *shardWriter) error {
+	defer w.close()
+	r, err := w.end()
+	if err == nil {
+		err = in.journal.add(in.dir, r)
+	}
+	if err != nil {
+		return err
+	}
+	in.journal.done[r.Shard] = r
+	in.recorded++
+	return nil
 }
 
 // check reads image i and decides what is stored of it. The row it returns lies in sample.
-func (in *ingest) check(ctx context.Context, i int, sample *pipeline.Sample) (r row, err error) {
-	sample.ID, sample.Label, sample.Key, sample.Bytes = uint64(i), -1, "", nil
-	caught := panics.Try(func() {
-		err = in.src.Read(ctx, i, sample)
-		r.image = sample.Bytes
-		if err == nil {
-			err = in.prepare(&r)
-		}
-	})
-	if caught != nil {
-		err = fmt.Errorf("the decoder panicked: %v", caught.Value)
-	}
+func (in *ingest) check(ctx context.Context, i uint32, sample *pipeline.Sample) (r row, err error) {
+	r, err = in.read(ctx, i, sample, true)
 	if err == nil && len(r.image) > MaxImageBytes {
 		err = tooLarge(sample.Key, int64(len(r.image)))
 	}
 	r.label = sample.Label
 	r.key = strings.ToValidUTF8(sample.Key, "\uFFFD")
-	r.crc = crc32.Checksum(r.image, castagnoli)
+	if r.id = in.order.id(i); err == nil && keyID(sample.Key) != r.id {
+		r.stage, err = StageRead, errors.New("its name has changed since the data set was opened")
+	}
+	if err == nil {
+		r.crc = crc32.Checksum(r.image, castagnoli)
+		r.sum = sha256.Sum256(r.image)
+		r.digest = rowDigest(&r, r.sum)
+	}
+	return r, err
+}
+
+// read reads image i, and prepares it where that is asked for.
+func (in *ingest) read(ctx context.Context, i uint32, sample *pipeline.Sample, prepare bool) (r row, err error) {
+	r.stage = StageRead
+	err = readSafely(ctx, in.src, int(i), sample)
+	r.image = sample.Bytes
+	if err == nil && prepare {
+		if caught := panics.Try(func() { err = in.prepare(&r) }); caught != nil {
+			err = fmt.Errorf("the decoder panicked: %v", caught.Value)
+		}
+	}
+	r.key = sample.Key
 	return r, err
 }
 
 // prepare finds the size of the image of r, and re-encodes it where that is chosen.
 func (in *ingest) prepare(r *row) (err error) {
+	r.stage = StageDecode
 	r.width, r.height, err = in.o.Check(r.image)
 	if err == nil && in.o.Reencode.wants(r.width, r.height) {
+		r.stage = StageReencode
 		err = in.o.Reencode.apply(r, in.o.Check)
 	}
 	return err
 }
 
-// take puts a checked image where it belongs.
-func (in *ingest) take(i int, r row, bad error) error {
-	if bad == nil {
-		if err := in.writer.append(&r); err != nil {
-			return err
-		}
-		in.reencoded.count(&r)
-	} else {
-		b := BadImage{Index: i, Key: r.key, Label: r.label, Reason: strings.ToValidUTF8(bad.Error(), "\uFFFD")}
-		if err := in.bad.add(b, r.image); err != nil {
-			return err
-		}
-		if in.bad.count > in.allowed {
-			return &TooManyBadError{Bad: in.bad.count, Allowed: in.allowed, Total: in.src.Len(), First: in.bad.first}
-		}
+// take puts a checked image where it belongs. keys are those of the shard so far.
+func (in *ingest) take(w *shardWriter, i uint32, r row, bad error, keys map[uint64]string) error {
+	if other, taken := keys[r.id]; bad == nil && taken && other == r.key {
+		bad, r.stage = errors.New("another image has the same name: rename one of them"), StageKey
 	}
-	in.done++
+	if bad == nil {
+		keys[r.id] = r.key
+		if err := w.append(&r); err != nil {
+			return err
+		}
+		in.progress.Bytes += int64(len(r.image))
+	} else if err := in.setAside(i, r, bad); err != nil {
+		return err
+	}
+	in.progress.Done++
+	in.progress.Bad = in.bad.Len()
 	if in.o.Progress != nil {
-		in.o.Progress(in.done, in.src.Len(), in.bad.count)
+		in.o.Progress(in.progress)
 	}
 	return nil
 }
 
-// clean removes what a failed run wrote. If images were the reason, they stay in a folder beside the one that did not come
-// to be.
-func (in *ingest) clean(staging *stagingDir, cause error) error {
+// setAside puts a bad image into the quarantine.
+func (in *ingest) setAside(i uint32, r row, bad error) error {
+	b := BadImage{ID: uint64(i), Key: r.key, Label: r.label, Stage: r.stage, Reason: strings.ToValidUTF8(bad.Error(), "\uFFFD"), Bytes: r.image}
+	if _, err := in.bad.Add(b); err != nil {
+		return err
+	}
+	if len(in.first) < 3 {
+		b.Bytes = nil
+		in.first = append(in.first, b)
+	}
+	if in.bad.Len() <= in.allowed {
+		return nil
+	}
+	return errors.Join(in.bad.Flush(), &TooManyBadError{Bad: in.bad.Len(), Allowed: in.allowed, Total: in.progress.Total, First: in.first,
+		Quarantine: in.bad.name})
+}
+
+// keepQuarantine keeps the bad images beside a folder that does not come to be, if they are why.
+func (in *ingest) keepQuarantine(cause error, final string) error {
 	var tooMany *TooManyBadError
 	if !errors.As(cause, &tooMany) {
-		return errors.Join(cause, staging.abort())
+		return nil
 	}
-	tooMany.Quarantine = staging.final + ".quarantine"
-	return errors.Join(cause, in.keepQuarantine(staging, tooMany.Quarantine), staging.abort())
+	tooMany.Quarantine = final + "." + QuarantineName
+	return os.Rename(in.bad.name, tooMany.Quarantine)
 }
 
-func (in *ingest) keepQuarantine(staging *stagingDir, to string) error {
-	if _, err := in.bad.finish(); err != nil {
-		return err
+// finish writes the manifest of what the journal says is there.
+func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
+	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
+		Reencoding: in.o.Reencode.record(Reencoded{})}
+	if plan.Of > 1 {
+		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}
 	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
+	m.gather(slices.SortedFunc(maps.Values(in.journal.done), func(a, b shardRecord) int { return cmp.Compare(a.Shard, b.Shard) }))
+	if m.Rows == 0 && m.Part == nil {
+		return nil, errors.New("no image is left")
 	}
-	if err := emptyOwn(to); err != nil {
-		return err
+	var err error
+	switch {
+	case plan.Deduplicate && m.Part == nil:
+		err = m.removeDuplicates(ctx, in.dir, in.o.create, in.o.allocator)
+	case plan.Deduplicate:
+		m.Duplicates = &duplicatesManifest{}
 	}
-	for _, name := range []string{quarantineList, quarantineDir} {
-		if err := os.Rename(filepath.Join(staging.path, name), filepath.Join(to, name)); err != nil && !os.IsNotExist(err) {
-			return err
-		}
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.o.create, in.o.allocator); err != nil {
+		return nil, err
+	}
+	return m, m.write(in.dir, in.o.create)
 }

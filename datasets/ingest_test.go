@@ -2,14 +2,18 @@ package datasets
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -95,10 +99,10 @@ func TestIngestIsRepeatable(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "shards")
 		calls := 0
 		sum, err := Ingest(t.Context(), src, dir, IngestOptions{Check: refuse, MaxBad: 0.05, Workers: workers,
-			MaxShardBytes: 20 << 10, allocator: mem, Progress: func(done, total, bad int) {
+			ShardBytes: 20 << 10, allocator: mem, Progress: func(p IngestProgress) {
 				calls++
-				if done != calls || total != 100 || bad != calls/20 {
-					t.Errorf("progress %d of %d with %d bad, at call %d", done, total, bad, calls)
+				if p.Done != calls || p.Total != 100 || p.Bad > p.Done || p.Done == 100 && (p.Bad != 5 || p.Bytes == 0) {
+					t.Errorf("progress %+v at call %d", p, calls)
 				}
 			}})
 		mem.AssertSize(t, 0)
@@ -115,8 +119,8 @@ func TestIngestIsRepeatable(t *testing.T) {
 			t.Errorf("%d workers wrote other bytes", workers)
 		}
 		for name, content := range files {
-			if strings.HasPrefix(name, "shard") && len(content) > 20<<10 {
-				t.Errorf("%s has %d bytes, above the limit", name, len(content))
+			if strings.HasPrefix(name, "shard") && len(content) > 40<<10 {
+				t.Errorf("%s has %d bytes, twice what shards have on average", name, len(content))
 			}
 		}
 		if !missing(dir + ".partial") {
@@ -135,6 +139,7 @@ func checkRoundTrip(t *testing.T, src, shards Dataset) {
 			want = append(want, p)
 		}
 	}
+	slices.SortFunc(want, func(a, b picture) int { return cmp.Compare(keyID(a.key), keyID(b.key)) })
 	got := pictures(t, shards)
 	if len(got) != len(want) || strings.Join(shards.Classes(), " ") != strings.Join(src.Classes(), " ") {
 		t.Fatalf("%d images of %q, want %d of %q", len(got), shards.Classes(), len(want), src.Classes())
@@ -153,7 +158,7 @@ func TestIngestOfShards(t *testing.T) {
 	if _, err := Ingest(t.Context(), src, a, IngestOptions{Check: accept}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Ingest(t.Context(), openSpec(t, a), b, IngestOptions{Check: accept, MaxShardBytes: 9000}); err != nil {
+	if _, err := Ingest(t.Context(), openSpec(t, a), b, IngestOptions{Check: accept, ShardBytes: 9000}); err != nil {
 		t.Fatal(err)
 	}
 	checkRoundTrip(t, openSpec(t, a), openSpec(t, b))
@@ -197,23 +202,18 @@ func TestQuarantine(t *testing.T) {
 	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: check, MaxBad: 0.4}); err != nil {
 		t.Fatal(err)
 	}
-	files := tree(t, dir)
-	bad, err := readQuarantine([]byte(files["quarantine.jsonl"]))
-	if err != nil || len(bad) != 3 {
-		t.Fatalf("%v, %v", bad, err)
+	want := []BadImage{
+		{ID: 2, Key: "class2/0002.jpg", Label: 2, Reason: "not an image: bad two"},
+		{ID: 5, Key: "class1/a b\u00e9.jpg", Label: 1, Reason: "not an image: bad five"},
+		{ID: 7, Key: "class1/0007.jpg", Label: 1, Reason: "the decoder panicked: segmentation fault"},
 	}
-	for i, want := range []BadImage{
-		{Index: 2, Key: "class2/0002.jpg", Label: 2, Reason: "not an image: bad two", File: "quarantine/00000002-0002.jpg"},
-		{Index: 5, Key: "class1/a b\u00e9.jpg", Label: 1, Reason: "not an image: bad five", File: "quarantine/00000005-a_b_.jpg"},
-		{Index: 7, Key: "class1/0007.jpg", Label: 1, Reason: "the decoder panicked: segmentation fault",
-			File: "quarantine/00000007-0007.jpg"},
-	} {
-		if files[bad[i].File] != list[want.Index].bytes {
-			t.Errorf("%s is not a copy of %s", bad[i].File, want.Key)
-		}
-		if want.SHA256 = bad[i].SHA256; bad[i] != want {
-			t.Errorf("entry %d is %+v, want %+v", i, bad[i], want)
-		}
+	for i := range want {
+		want[i].Stage, want[i].Bytes = StageDecode, []byte(list[want[i].ID].bytes)
+	}
+	bad := quarantined(t, dir)
+	slices.SortFunc(bad, func(a, b BadImage) int { return cmp.Compare(a.ID, b.ID) })
+	if !reflect.DeepEqual(bad, want) {
+		t.Errorf("the quarantine holds %+v, want %+v", bad, want)
 	}
 	if r, err := Verify(t.Context(), dir, nil); err != nil || r.Quarantined != 3 || r.Images != 5 {
 		t.Errorf("%+v, %v", r, err)
@@ -232,13 +232,34 @@ func TestUnreadableImages(t *testing.T) {
 	if err != nil || sum.Bad != 1 || sum.Images != 9 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	files := tree(t, out)
-	if !strings.Contains(files["quarantine.jsonl"], "shard-00000.arrow row 4") || len(files) != 3 {
-		t.Errorf("quarantine %q", files["quarantine.jsonl"])
+	bad := quarantined(t, out)
+	if len(bad) != 1 || !strings.Contains(bad[0].Reason, "shard-00000.arrow row ") || bad[0].Stage != StageRead ||
+		bad[0].Bytes != nil || bad[0].Label != 1 {
+		t.Errorf("quarantine %+v", bad)
 	}
 	if _, err := Verify(t.Context(), out, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// shardWith is the shard that holds an image.
+func shardWith(t testing.TB, dir, image string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "shard-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte(image)) {
+			return name
+		}
+	}
+	t.Fatal("no shard holds the image")
+	return ""
 }
 
 // flip changes one bit in the middle of where part occurs in a file.
@@ -267,14 +288,14 @@ func TestTooManyBad(t *testing.T) {
 		if !errors.As(err, &tooMany) || tooMany.Bad != 5 || tooMany.Allowed != 4 || len(tooMany.First) != 3 {
 			t.Fatalf("error %v", err)
 		}
-		for _, part := range []string{"than the 4 of 100", "-max-bad", "class0/0009.jpg: not an image: bad 9",
-			dir + ".quarantine has"} {
+		for _, part := range []string{"than the 4 of 100", "-max-bad", ".jpg: not an image: bad ",
+			dir + ".quarantine.arrow has"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("error %q does not say %q", err, part)
 			}
 		}
-		if kept := tree(t, dir+".quarantine"); len(kept) != 6 || kept["quarantine/00000049-0049.jpg"] != "bad 49" {
-			t.Errorf("the quarantine has %d files", len(kept))
+		if kept := quarantined(t, dir+".quarantine.arrow"); len(kept) != 5 || !bytes.HasPrefix(kept[4].Bytes, []byte("bad ")) {
+			t.Errorf("the quarantine has %+v", kept)
 		}
 		if !missing(dir) || !missing(dir+".partial") {
 			t.Error("something is left of the shards")
@@ -290,7 +311,7 @@ func TestIngestOptions(t *testing.T) {
 	src := tarDataset(t, manyMembers(1, 0))
 	dir := filepath.Join(t.TempDir(), "shards")
 	for _, o := range []IngestOptions{{}, {Check: accept, MaxBad: -1}, {Check: accept, MaxBad: 1.5},
-		{Check: accept, Workers: -1}, {Check: accept, MaxShardBytes: -1}} {
+		{Check: accept, Workers: -1}, {Check: accept, ShardBytes: -1}} {
 		if _, err := Ingest(t.Context(), src, dir, o); err == nil || !missing(dir) {
 			t.Errorf("%+v: error %v", o, err)
 		}
@@ -312,26 +333,38 @@ func (d fullDisk) Write(b []byte) (int, error) {
 	}
 	return written, err
 }
-func (d fullDisk) Sync() error  { return d.f.Sync() }
-func (d fullDisk) Close() error { return d.f.Close() }
+func (d fullDisk) WriteAt(b []byte, at int64) (int, error) {
+	n := min(len(b), *d.room)
+	*d.room -= n
+	written, err := d.f.WriteAt(b[:n], at)
+	if err == nil && n < len(b) {
+		err = &fs.PathError{Op: "write", Path: "file", Err: syscall.ENOSPC}
+	}
+	return written, err
+}
+func (d fullDisk) Truncate(size int64) error { return d.f.Truncate(size) }
+func (d fullDisk) Sync() error               { return d.f.Sync() }
+func (d fullDisk) Close() error              { return d.f.Close() }
 
-// TestFullDisk runs out of room in shards, the quarantine, the manifest: the error says so and nothing remains.
+// TestFullDisk runs out of room in shards, the quarantine, the manifest: the error says so, and with room it
+// goes on, to the same bytes.
 func TestFullDisk(t *testing.T) {
 	src := tarDataset(t, manyMembers(40, 10))
 	whole := filepath.Join(t.TempDir(), "whole")
 	size := 0
-	if _, err := Ingest(t.Context(), src, whole, IngestOptions{Check: refuse, MaxBad: 0.5, MaxShardBytes: 9000}); err != nil {
+	if _, err := Ingest(t.Context(), src, whole, IngestOptions{Check: refuse, MaxBad: 0.5, ShardBytes: 9000}); err != nil {
 		t.Fatal(err)
 	}
 	for _, content := range tree(t, whole) {
 		size += len(content)
 	}
+	most := 0 // shards that were kept
 	for room := 0; room < size; room += size/23 + 1 {
 		left := room
 		parent := t.TempDir()
 		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 		_, err := Ingest(t.Context(), src, filepath.Join(parent, "shards"), IngestOptions{Check: refuse, MaxBad: 0.5,
-			MaxShardBytes: 9000, allocator: mem, create: func(name string) (outputFile, error) {
+			ShardBytes: 9000, allocator: mem, create: func(name string) (outputFile, error) {
 				f, err := createFile(name)
 				return fullDisk{&left, f}, err
 			}})
@@ -340,9 +373,17 @@ func TestFullDisk(t *testing.T) {
 			!strings.Contains(err.Error(), "make room") {
 			t.Errorf("room for %d of %d bytes: error %v", room, size, err)
 		}
-		if entries, err := os.ReadDir(parent); err != nil || len(entries) > 0 {
-			t.Errorf("room for %d of %d bytes: left %v, %v", room, size, entries, err)
+		if !missing(filepath.Join(parent, "shards")) {
+			t.Errorf("room for %d of %d bytes: there are shards", room, size)
 		}
+		sum, err := Ingest(t.Context(), src, filepath.Join(parent, "shards"), IngestOptions{Check: refuse, MaxBad: 0.5, ShardBytes: 9000})
+		if err != nil || !sameTree(tree(t, filepath.Join(parent, "shards")), tree(t, whole)) {
+			t.Errorf("room for %d of %d bytes, then enough: other bytes, or %v", room, size, err)
+		}
+		most = max(most, sum.Kept)
+	}
+	if most < 2 {
+		t.Errorf("at most %d shards were kept", most)
 	}
 }
 
@@ -350,8 +391,8 @@ func TestIngestCancelled(t *testing.T) {
 	parent := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Ingest(ctx, tarDataset(t, manyMembers(100, 0)), filepath.Join(parent, "shards"),
-		IngestOptions{Check: accept, Progress: func(done, _, _ int) {
-			if done == 50 {
+		IngestOptions{Check: accept, Progress: func(p IngestProgress) {
+			if p.Done == 50 {
 				cancel()
 			}
 		}})
@@ -429,18 +470,22 @@ func TestStaging(t *testing.T) {
 // killedIngestEnv makes the test binary an ingest that waits to be killed, see TestKilledIngest.
 const killedIngestEnv = "GOCLR_TEST_KILLED_INGEST"
 
-// A waitingSource says on standard output that it has come to image at, and stays there.
+// A waitingSource says on standard output that it has been read so many times, and stays there.
 type waitingSource struct {
 	Dataset
-	at int
+	left *atomic.Int32
 }
 
 func (w waitingSource) Read(ctx context.Context, i int, s *pipeline.Sample) error {
-	if i == w.at {
+	if w.left.Add(-1) < 0 {
 		fmt.Println("waiting")
 		select {}
 	}
 	return w.Dataset.Read(ctx, i, s)
+}
+
+func (w waitingSource) describe(i int, s *pipeline.Sample) error {
+	return w.Dataset.(describer).describe(i, s)
 }
 
 func runKilledIngest(spec string) {
@@ -452,9 +497,11 @@ func runKilledIngest(spec string) {
 	if err != nil {
 		panic(err)
 	}
-	_, err = Ingest(context.Background(), waitingSource{src, at}, out, IngestOptions{Check: accept, Workers: 1,
-		MaxShardBytes: 50 << 10, Progress: func(done, total, _ int) {
-			if done == total {
+	left := new(atomic.Int32)
+	left.Store(int32(at))
+	_, err = Ingest(context.Background(), waitingSource{src, left}, out, IngestOptions{Check: accept, Workers: 1,
+		ShardBytes: 50 << 10, Progress: func(p IngestProgress) {
+			if p.Done == p.Total {
 				fmt.Println("waiting") // at the end: everything is taken, nothing committed
 				time.Sleep(time.Hour)
 			}
@@ -462,16 +509,19 @@ func runKilledIngest(spec string) {
 	panic(err)
 }
 
-// TestKilledIngest kills ingests of another process with SIGKILL: there must be nothing that opens, and the next ingest
-// must do as if nothing had been.
+// TestKilledIngest kills ingests of another process with SIGKILL: there must be nothing that opens, and the next ingest must go on to the
+// same bytes, reading only images of shards that were not complete.
 func TestKilledIngest(t *testing.T) {
+	const images = 400 // all of which are samples of the size
 	src := openSpec(t, "synthetic:n=400,size=8")
-	o := IngestOptions{Check: accept, MaxShardBytes: 50 << 10}
+	o := IngestOptions{Check: accept, ShardBytes: 50 << 10}
 	want := filepath.Join(t.TempDir(), "shards")
-	if _, err := Ingest(t.Context(), src, want, o); err != nil {
+	sum, err := Ingest(t.Context(), src, want, o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, at := range []int{0, 250, 1000} {
+	kept := map[int]bool{}
+	for _, at := range []int{0, 399, 400, 460, 520, 580, 640, 700, 760, 799, 10_000} {
 		dir := filepath.Join(t.TempDir(), "shards")
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", killedIngestEnv, at, dir))
@@ -492,19 +542,27 @@ func TestKilledIngest(t *testing.T) {
 		if !missing(dir) {
 			t.Errorf("killed at %d: the folder is there", at)
 		}
-		if shards, _ := filepath.Glob(dir + ".partial/*.arrow"); at > 0 && len(shards) == 0 {
-			t.Errorf("killed at %d: nothing had been written yet, the test shows nothing", at)
-		}
 		wantError(t, dir, "no such file")
 		if d, err := Open(t.Context(), dir+".partial", Options{}); err == nil {
 			d.Close()
 			t.Errorf("killed at %d: the unfinished folder opens", at)
 		}
-		if _, err := Ingest(t.Context(), src, dir, o); err != nil {
+		reads := new(atomic.Int32)
+		reads.Store(math.MaxInt32)
+		again, err := Ingest(t.Context(), waitingSource{src, reads}, dir, o)
+		if err != nil {
 			t.Errorf("after a kill at %d: %v", at, err)
 		} else if !sameTree(tree(t, dir), tree(t, want)) {
 			t.Errorf("after a kill at %d: other bytes", at)
 		}
+		kept[again.Kept] = true
+		missing := sum.Shards - again.Kept
+		if n := math.MaxInt32 - int(reads.Load()) - images; n > images*missing/sum.Shards+40 || n < images*missing/sum.Shards-40 {
+			t.Errorf("after a kill at %d, %d of %d shards were kept and %d images read", at, again.Kept, sum.Shards, n)
+		}
+	}
+	if len(kept) < 3 || !kept[0] {
+		t.Errorf("of %d shards these numbers were kept: %v", sum.Shards, kept)
 	}
 }
 

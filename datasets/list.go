@@ -70,18 +70,13 @@ type listReader struct {
 // read adds a member for each line.
 func (l *listReader) read(text Object) error {
 	in := bufio.NewReaderSize(newSectionReader(l.ctx, text), 1<<20)
-	lines := 0
 	for row, err := range readList(in) {
-		if err == nil && lines%1000 == 0 {
-			err = l.ctx.Err()
-		}
 		if err == nil {
 			err = l.add(row)
 		}
 		if err != nil {
 			return fmt.Errorf("%s:%d: %w", l.name, row.line, err)
 		}
-		lines++
 	}
 	return nil
 }

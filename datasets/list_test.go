@@ -32,7 +32,7 @@ func TestLists(t *testing.T) {
 	for _, c := range []struct{ name, text, spec, classes, outline string }{
 		{"header", "path,label\ncat/1.jpg,cat\ncat/2.jpg,cat\n\"dog 1,\t\"\"x\"\".jpg\",dog\n", "", "cat dog", all},
 		{"byte order mark, CRLF, empty lines", "\ufeffpath,label\r\ncat/1.jpg,cat\r\n\r\ncat/2.jpg,cat\r\n\"dog 1,\t\"\"x\"\".jpg\",dog", "", "cat dog", all},
-		{"other columns", "id,Label , caption,FILE\n1,cat,\"a\nb\",cat/1.jpg\n2,cat,,./cat/2.jpg\n", "", "cat", "cat/1.jpg=0 cat/2.jpg=0"},
+		{"other columns", "id,Label , caption,FILE\n1,cat,\"a\nb\",cat/1.jpg\n2, cat ,,./cat/2.jpg\n", "", "cat", "cat/1.jpg=0 cat/2.jpg=0"},
 		{"no header", "cat/1.jpg,b\ncat/x/../2.jpg,a\n", "", "a b", "cat/1.jpg=1 cat/2.jpg=0"},
 		{"paths alone", "cat/1.jpg\ncat/2.jpg\n", "", "", "cat/1.jpg=-1 cat/2.jpg=-1"},
 		{"some without labels", "cat/1.jpg,\ncat/2.jpg,b\n", "", "b", "cat/1.jpg=-1 cat/2.jpg=0"},
@@ -42,6 +42,8 @@ func TestLists(t *testing.T) {
 		{"JSON", `{"path": "cat/1.jpg", "label": "cat"}` + "\n\n" + `{"label": "cat", "path": "cat/2.jpg", "box": [1, {"x": 2}]}` + "\r\n" + `{"path": "dog 1,\t\"x\".jpg", "label": "dog"}`,
 			"", "cat dog", all},
 		{"JSON, numbers and none", "\ufeff" + ` {"image": "cat/1.jpg", "target": 2}` + "\n" + `{"image": "cat/2.jpg", "target": null}`, "", "0 1 2", "cat/1.jpg=2 cat/2.jpg=-1"},
+		{"a long line of JSON", `{"path": "cat/1.jpg", "caption": "` + strings.Repeat("x", 200_000) + `"}`, "", "", "cat/1.jpg=-1"},
+		{"a long line", "path,caption\ncat/1.jpg," + strings.Repeat("x", 200_000) + "\n", "", "", "cat/1.jpg=-1"},
 		{"JSON, splits", `{"file_name":"cat/1.jpg","split":"train"}` + "\n" + `{"file_name":"cat/2.jpg","split":"val"}`, "#train", "", "cat/1.jpg=-1"},
 	} {
 		d := openSpec(t, writeTemp(t, dir, "list", []byte(c.text))+c.spec)
@@ -179,12 +181,18 @@ func (s testStore) Open(ctx context.Context, name string) (Object, error) {
 }
 func (s testStore) Close() error { s.closed.Add(1); return nil }
 
+// TestListStopped ends the reading of a list when its context does: here once it has opened a store.
 func TestListStopped(t *testing.T) {
-	file := writeTemp(t, "", "list.csv", []byte(strings.Repeat("a.jpg,b\n", 5000)))
+	dir := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	if _, err := Open(ctx, file, Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+	opened, closed := testStores(t)
+	schemes.Lock()
+	open := schemes.open["listtest"]
+	schemes.open["listtest"] = func(ctx context.Context, url string) (Bucket, error) { stop(); return open(ctx, url) }
+	schemes.Unlock()
+	file := writeTemp(t, dir, "list.csv", []byte("path\nlisttest://one/a.jpg\n"+strings.Repeat("a.jpg\n", 500_000)))
+	if _, err := Open(ctx, file, Options{}); !errors.Is(err, context.Canceled) || opened.Load() != 1 || closed.Load() != 1 {
+		t.Errorf("error %v; %d stores opened, %d closed", err, opened.Load(), closed.Load())
 	}
 }
 

@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 		runKilledIngest(dir)
 		return
 	}
+	if name := os.Getenv(killedQuarantineEnv); name != "" {
+		runKilledQuarantine(name)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -17,7 +17,7 @@ import (
 const (
 	manifestName  = "manifest.json"
 	formatName    = "goclr-shards"
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // A manifest describes a folder of shards; FORMAT.md says what each field is for. Its last field is the SHA-256 of the
@@ -33,6 +33,8 @@ type manifest struct {
 	Shards     []shardInfo         `json:"shards"`
 	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
 	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
+	Duplicates *duplicatesManifest `json:"duplicates,omitempty"` // that were left out; those of a part are there still
+	Part       *partManifest       `json:"part,omitempty"`
 	SHA256     string              `json:"sha256"`
 }
 
@@ -44,6 +46,7 @@ type shardInfo struct {
 }
 
 type quarantineManifest struct {
+	File   string `json:"file,omitempty"` // none in shards of before, with quarantine.jsonl
 	Images int    `json:"images"`
 	SHA256 string `json:"sha256"`
 }
@@ -53,6 +56,14 @@ type reencodingManifest struct {
 	Quality int    `json:"quality"`
 	Encoder string `json:"encoder"`
 	Reencoded
+}
+
+// A partManifest says that a folder holds some of the shards of a dataset, until Merge.
+type partManifest struct {
+	Index  int `json:"index"` // from 1
+	Of     int `json:"of"`
+	Shards int `json:"shards"` // of the whole
+	Images int `json:"images"` // of the source, of the whole
 }
 
 // zeroSum stands where the manifest's own checksum goes.
@@ -72,6 +83,55 @@ func (m manifest) encode() ([]byte, error) {
 	file := b.Bytes()
 	copy(file[bytes.LastIndex(file, []byte(zeroSum)):], hex.EncodeToString(sum[:]))
 	return file, nil
+}
+
+// gather lists shards, in their order, and adds up what they hold.
+func (m *manifest) gather(shards []shardRecord) {
+	var content contentSum
+	var reencoded Reencoded
+	for _, r := range shards {
+		content.add(r.Content)
+		reencoded.add(r.Reencoded)
+		m.Bytes += r.Bytes
+		if r.Info != nil {
+			m.Rows += r.Info.Rows
+			m.Shards = append(m.Shards, *r.Info)
+		}
+	}
+	m.Content = content.String()
+	if m.Reencoding != nil {
+		m.Reencoding.Reencoded = reencoded
+	}
+}
+
+// write writes the manifest into a folder.
+func (m *manifest) write(dir string, create func(string) (outputFile, error)) error {
+	if m.Classes == nil {
+		m.Classes = []string{}
+	}
+	if m.Shards == nil {
+		m.Shards = []shardInfo{}
+	}
+	file, err := m.encode()
+	if err != nil {
+		return err
+	}
+	return writeFile(create, filepath.Join(dir, manifestName), file)
+}
+
+// summary is what Ingest and Merge return.
+func (m *manifest) summary(kept int) Summary {
+	s := Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Kept: kept}
+	if m.Quarantine != nil {
+		s.Bad = m.Quarantine.Images
+	}
+	if m.Duplicates != nil {
+		s.Duplicates = m.Duplicates.Images
+	}
+	if m.Reencoding != nil {
+		s.Reencoded = m.Reencoding.Reencoded
+	}
+	return s
 }
 
 // readManifest reads and checks the manifest of a folder of shards.
@@ -141,7 +201,10 @@ func (m *manifest) check() error {
 		}
 		rows += s.Rows
 	}
-	if rows != m.Rows || rows == 0 {
+	if p := m.Part; p != nil && (p.Index < 1 || p.Index > p.Of) {
+		return damagedManifest(fmt.Sprintf("part %d of %d", p.Index, p.Of))
+	}
+	if rows != m.Rows || rows == 0 && m.Part == nil {
 		return damagedManifest(fmt.Sprintf("%d rows in shards, %d in all", rows, m.Rows))
 	}
 	if r := m.Reencoding; r != nil && (r.Images < 0 || r.Images > m.Rows) {

@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,8 +10,8 @@ import (
 	"testing"
 )
 
-// withPyArrow returns a Python that has pyarrow, or skips the test.
-func withPyArrow(t *testing.T) string {
+// pyArrow returns a python with pyarrow, or skips the test.
+func pyArrow(t *testing.T) string {
 	t.Helper()
 	python := os.Getenv("GOCLR_PYTHON")
 	if python == "" {
@@ -24,7 +25,7 @@ func withPyArrow(t *testing.T) string {
 
 // pyarrow reads our shards and agrees with the manifest on every row.
 func TestPyArrow(t *testing.T) {
-	python := withPyArrow(t)
+	python := pyArrow(t)
 	src, err := Open(t.Context(), "synthetic:n=50", Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,7 @@ func TestPyArrow(t *testing.T) {
 
 // pyarrow writes tables in all its encodings, and they hold what the folder held that they were made of.
 func TestTablesOfPyArrow(t *testing.T) {
-	python := withPyArrow(t)
+	python := pyArrow(t)
 	images, out := t.TempDir(), t.TempDir()
 	var names []string
 	for i := range 30 {
@@ -67,4 +68,13 @@ func TestTablesOfPyArrow(t *testing.T) {
 		}
 	}
 	t.Logf("%d tables", len(variants))
+
+	// pyarrow has put a checksum on each page.
+	file := filepath.Join(out, "none-1.0-plain", "train-00000-of-00002.parquet")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[bytes.Index(b, []byte(tinyImage(0)))+100] ^= 1
+	wantError(t, writeTemp(t, "", "x.parquet", b), "column image.bytes", "checksum")
 }

@@ -1,120 +1,226 @@
 package datasets
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/goclr/goclr/pipeline"
 )
 
+// QuarantineName is the file of bad images in a folder of shards, and in the directory of a run.
+const QuarantineName = "quarantine.arrow"
+
+// Values of BadImage.Stage besides the names of a pipeline's stages.
 const (
-	quarantineList = "quarantine.jsonl"
-	quarantineDir  = "quarantine"
+	StageRead     = "read"     // the source could not give it
+	StageDecode   = "decode"   // it could not be decoded
+	StageReencode = "reencode" // it could not be stored smaller, see Reencoding
+	StageKey      = "key"      // another image has its key
 )
 
-// A BadImage is an image that Ingest refused.
+// A BadImage is an image that Ingest or a training refused.
 type BadImage struct {
-	Index  int    `json:"index"` // in the source
-	Key    string `json:"key"`
-	Label  int32  `json:"label"`
-	Reason string `json:"reason"`
-	File   string `json:"file,omitempty"`   // the copy, relative to the folder; none where the source gave no bytes
-	SHA256 string `json:"sha256,omitempty"` // of the copy
+	ID     uint64 // index in the source
+	Key    string
+	Label  int32  // -1: none
+	Stage  string // where it failed: StageRead, StageDecode, StageReencode or the name of a stage
+	Reason string
+	Bytes  []byte // the image as its source gives it; nil where it gives none
 }
 
-// A quarantine collects bad images in a folder: a copy of each and a list with the reasons.
-type quarantine struct {
-	dir    string
-	create func(string) (outputFile, error)
-	list   bytes.Buffer
-	first  []BadImage // for the error message
-	count  int
+// quarantineBatchBytes bounds the images that a Quarantine holds in memory, unless a single one is larger.
+const quarantineBatchBytes = 8 << 20
+
+// A Quarantine collects bad images in an Arrow file, drawn in FORMAT.md, without holding them in memory. The file begins to exist with the first Flush that has
+// something to write, and is whole after each. Whatever ends the process, OpenQuarantine goes on behind the last one.
+// It belongs to one goroutine.
+type Quarantine struct {
+	name   string
+	create func(name string) (outputFile, error) // tests put a full disk in its place
+	limit  int64
+
+	rows    *array.RecordBuilder
+	mem     memory.Allocator
+	pending int64 // bytes of the rows in the builder
+	ids     map[uint64]struct{}
+
+	file   outputFile // nil until there is something to write
+	blocks []block
+	end    int64 // where the next record batch goes
+	failed error
 }
 
-var unsafeInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-
-// add copies image, which may be nil, and remembers why it is here.
-func (q *quarantine) add(bad BadImage, image []byte) error {
-	if image != nil {
-		sum := sha256.Sum256(image)
-		name := unsafeInName.ReplaceAllString(path.Base(bad.Key), "_")
-		name = name[max(0, len(name)-100):]
-		bad.File = fmt.Sprintf("%s/%08d-%s", quarantineDir, bad.Index, name)
-		bad.SHA256 = hex.EncodeToString(sum[:])
-		if q.count == 0 || !q.hasDir() {
-			if err := os.Mkdir(filepath.Join(q.dir, quarantineDir), 0o755); err != nil {
-				return explainWrite(err)
-			}
-		}
-		if err := q.write(bad.File, image); err != nil {
-			return err
-		}
-	}
-	line, err := json.Marshal(bad)
-	if err != nil {
-		return err
-	}
-	q.list.Write(append(line, '\n'))
-	if q.count++; len(q.first) < 3 {
-		q.first = append(q.first, bad)
-	}
-	return nil
-}
-
-func (q *quarantine) hasDir() bool {
-	_, err := os.Stat(filepath.Join(q.dir, quarantineDir))
-	return err == nil
-}
-
-func (q *quarantine) write(name string, b []byte) error {
-	return writeFile(q.create, filepath.Join(q.dir, name), b)
-}
-
-// finish writes the list, if there is anything in it.
-func (q *quarantine) finish() (*quarantineManifest, error) {
-	if q.count == 0 {
-		return nil, nil
-	}
-	if q.hasDir() {
-		if err := syncDir(filepath.Join(q.dir, quarantineDir)); err != nil {
-			return nil, explainWrite(err)
-		}
-	}
-	if err := q.write(quarantineList, q.list.Bytes()); err != nil {
+// OpenQuarantine goes on with the file called name, or begins one. Another process that has it open is an error.
+func OpenQuarantine(name string) (*Quarantine, error) {
+	q := newQuarantine(name, createFile, memory.NewGoAllocator())
+	if err := q.open(); err != nil {
+		q.rows.Release()
 		return nil, err
 	}
-	sum := sha256.Sum256(q.list.Bytes())
-	return &quarantineManifest{Images: q.count, SHA256: hex.EncodeToString(sum[:])}, nil
+	return q, nil
 }
 
-// writeFile writes and syncs a new file.
-func writeFile(create func(string) (outputFile, error), name string, b []byte) error {
-	f, err := create(name)
-	if err != nil {
-		return explainWrite(err)
+func newQuarantine(name string, create func(string) (outputFile, error), mem memory.Allocator) *Quarantine {
+	return &Quarantine{name: name, create: create, mem: mem, limit: quarantineBatchBytes,
+		rows: array.NewRecordBuilder(mem, quarantineSchema), ids: map[uint64]struct{}{}}
+}
+
+// Len is the number of images in it, with those of earlier processes.
+func (q *Quarantine) Len() int { return len(q.ids) }
+
+// Add sets an image aside, and reports whether it was new: one with this ID may be there from another epoch. Bytes above
+// MaxImageBytes are left out.
+func (q *Quarantine) Add(b BadImage) (added bool, err error) {
+	if q.failed != nil {
+		return false, q.failed
 	}
-	_, err = f.Write(b)
-	return explainWrite(errors.Join(err, f.Sync(), f.Close()))
-}
-
-// readQuarantine reads the list.
-func readQuarantine(b []byte) ([]BadImage, error) {
-	var list []BadImage
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var bad BadImage
-		if err := json.Unmarshal(lines.Bytes(), &bad); err != nil {
-			return nil, fmt.Errorf("%s line %d: %w", quarantineList, len(list)+1, err)
+	if _, found := q.ids[b.ID]; found {
+		return false, nil
+	}
+	if len(b.Bytes) > MaxImageBytes {
+		b.Bytes = nil
+	}
+	size := int64(len(b.Key)+len(b.Stage)+len(b.Reason)+len(b.Bytes)) + rowOverhead
+	if q.pending+size > q.limit {
+		if err := q.Flush(); err != nil {
+			return false, err
 		}
-		list = append(list, bad)
 	}
-	return list, lines.Err()
+	text := func(column int, s string) {
+		q.rows.Field(column).(*array.StringBuilder).Append(strings.ToValidUTF8(s, "\uFFFD"))
+	}
+	q.rows.Field(badID).(*array.Uint64Builder).Append(b.ID)
+	text(badKey, b.Key)
+	q.rows.Field(badLabel).(*array.Int32Builder).Append(b.Label)
+	text(badStage, b.Stage)
+	text(badError, b.Reason)
+	if image := q.rows.Field(badBytes).(*array.BinaryBuilder); b.Bytes == nil {
+		image.AppendNull()
+	} else {
+		image.Append(b.Bytes)
+	}
+	q.pending += size
+	q.ids[b.ID] = struct{}{}
+	return true, nil
 }
+
+// AddSample sets aside an image of src that a pipeline tells Options.OnBad of, and reports whether it was new. Label and bytes are read from src again, and
+// left out where that fails. If ctx ends the reading, nothing is added.
+func (q *Quarantine) AddSample(ctx context.Context, src pipeline.Source, e *pipeline.SampleError) (added bool, err error) {
+	if _, found := q.ids[e.ID]; found {
+		return false, nil
+	}
+	s := pipeline.NewSample(ctx, pipeline.Key{})
+	failed := readSafely(ctx, src, int(e.ID), s)
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	b := BadImage{ID: e.ID, Key: cmp.Or(s.Key, e.Key), Label: s.Label, Stage: stageOf(e), Reason: reasonOf(e)}
+	if failed == nil {
+		b.Bytes = s.Bytes
+	}
+	return q.Add(b)
+}
+
+// stageOf gives the source and the decoder the names that they have in ingest.
+func stageOf(e *pipeline.SampleError) string {
+	switch e.Stage {
+	case pipeline.SourceStage:
+		return StageRead
+	case "Decode": // stages.Decode
+		return StageDecode
+	}
+	return e.Stage
+}
+
+// reasonOf is the error of a sample without what other columns say, and without the stack of a panic.
+func reasonOf(e *pipeline.SampleError) string {
+	reason := fmt.Sprint(e.Err)
+	if p := (*panics.ErrRecovered)(nil); errors.As(e.Err, &p) {
+		reason = fmt.Sprintf("panic: %v", p.Value)
+	}
+	if e.View > 0 {
+		reason = fmt.Sprintf("view %d: %s", e.View, reason)
+	}
+	return reason
+}
+
+// manifest flushes, and says what is in the file: nil if there is nothing.
+func (q *Quarantine) manifest() (*quarantineManifest, error) {
+	if err := q.Flush(); err != nil || q.Len() == 0 {
+		return nil, err
+	}
+	f, err := os.Open(q.name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return nil, err
+	}
+	return &quarantineManifest{File: filepath.Base(q.name), Images: q.Len(), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+}
+
+// Close writes what is pending and closes the file. After an error of Add or Flush it says that again; when closed already, it does nothing.
+func (q *Quarantine) Close() error {
+	if q.rows == nil {
+		return nil
+	}
+	err := q.Flush()
+	q.rows.Release()
+	q.rows = nil
+	if q.file != nil {
+		err = errors.Join(err, q.file.Close())
+	}
+	if q.failed == nil {
+		q.failed = fmt.Errorf("write bad images to %s: %w", q.name, os.ErrClosed)
+	}
+	return err
+}
+
+// gatherQuarantine writes the bad images of some folders, in this order, as the quarantine of one, which may be among them. Its bytes do
+// not depend on when those were written. It returns nil if there are none.
+func gatherQuarantine(to string, from []string, create func(string) (outputFile, error), mem memory.Allocator) (_ *quarantineManifest, err error) {
+	name := filepath.Join(to, QuarantineName)
+	if err := ignoreMissing(os.Remove(name + gatheredSuffix)); err != nil {
+		return nil, err
+	}
+	q := newQuarantine(name+gatheredSuffix, create, mem)
+	defer func() { err = errors.Join(err, q.Close()) }()
+	for _, dir := range from {
+		for bad, err := range ReadQuarantine(filepath.Join(dir, QuarantineName)) {
+			if errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if _, err := q.Add(bad); err != nil {
+				return nil, err
+			}
+		}
+	}
+	m, err := q.manifest()
+	if m == nil || err != nil {
+		return nil, err
+	}
+	m.File = QuarantineName
+	return m, os.Rename(q.name, name)
+}
+
+// gatheredSuffix ends the name of a quarantine that is being gathered.
+const gatheredSuffix = ".gathered"

@@ -26,6 +26,12 @@ type Reencoded struct {
 	BytesAfter  int64 `json:"bytes_after"`
 }
 
+func (c *Reencoded) add(other Reencoded) {
+	c.Images += other.Images
+	c.BytesBefore += other.BytesBefore
+	c.BytesAfter += other.BytesAfter
+}
+
 func (c *Reencoded) count(r *row) {
 	if r.before > 0 {
 		c.Images++

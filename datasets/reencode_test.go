@@ -2,12 +2,14 @@ package datasets
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,7 +49,8 @@ func lines(list ...string) []picture {
 
 func TestReencode(t *testing.T) {
 	list := lines("300 x 200 wide", "200 x 401 tall", "100 x 100 exact", "101 x 20 just above", "3 x 2 tiny")
-	want := []string{"100 x 66 q80", "49 x 100 q80", "100 x 100 exact", "100 x 19 q80", "3 x 2 tiny"}
+	want := map[string]string{"class0/0.jpg": "100 x 66 q80", "class1/1.jpg": "49 x 100 q80", "class0/2.jpg": "100 x 100 exact",
+		"class1/3.jpg": "100 x 19 q80", "class0/4.jpg": "3 x 2 tiny"}
 	var first map[string]string
 	for _, workers := range []int{1, 7} {
 		dir := filepath.Join(t.TempDir(), "shards")
@@ -62,8 +65,8 @@ func TestReencode(t *testing.T) {
 		d := openSpec(t, dir)
 		columns := d.(*shards).batches[0].columns
 		for i, p := range pictures(t, d) {
-			if p.bytes != want[i] {
-				t.Errorf("stored %q for %q, want %q", p.bytes, list[i].bytes, want[i])
+			if p.bytes != want[p.key] {
+				t.Errorf("%s is stored as %q, want %q", p.key, p.bytes, want[p.key])
 			}
 			size := fmt.Sprintf("%d x %d", columns[columnWidth].u32(i), columns[columnHeight].u32(i))
 			if !strings.HasPrefix(p.bytes, size) {
@@ -129,18 +132,21 @@ func TestReencodeBad(t *testing.T) {
 	if err != nil || sum.Bad != 4 || sum.Reencoded.Images != 1 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	files := tree(t, dir)
-	bad, err := readQuarantine([]byte(files[quarantineList]))
-	if err != nil || len(bad) != 4 {
-		t.Fatalf("%v, %v", bad, err)
+	bad := quarantined(t, dir)
+	if len(bad) != 4 {
+		t.Fatalf("%+v", bad)
 	}
+	slices.SortFunc(bad, func(a, b BadImage) int { return cmp.Compare(a.ID, b.ID) })
 	for i, want := range []string{"cannot re-encode its 300 x 200 pixels: an odd file",
 		"re-encoded, it has 300 x 200 pixels still", "re-encoded, it cannot be decoded: not an image", "not an image"} {
 		if !strings.HasPrefix(bad[i].Reason, want) {
 			t.Errorf("reason %q, want %q", bad[i].Reason, want)
 		}
-		if files[bad[i].File] != list[i+1].bytes {
-			t.Errorf("%s holds %q, want the image as it came", bad[i].File, files[bad[i].File])
+		if string(bad[i].Bytes) != list[i+1].bytes {
+			t.Errorf("%s is %q, want the image as it came", bad[i].Key, bad[i].Bytes)
+		}
+		if stage := bad[i].Stage; (stage == StageReencode) != (i < 3) || stage != StageReencode && stage != StageDecode {
+			t.Errorf("%s failed at %s", bad[i].Key, stage)
 		}
 	}
 }
@@ -186,13 +192,13 @@ func TestExistingShards(t *testing.T) {
 	}
 }
 
-// TestPlainIngestGolden pins what is written where nothing is re-encoded: what was before there was that choice.
+// TestPlainIngestGolden pins what is written where nothing is re-encoded.
 func TestPlainIngestGolden(t *testing.T) {
 	m, err := readManifest(makeShards(t)) // which has the checksums of all other files
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "f3bbd15cc6331fdb9110ad25f6f93731208a89b4b11448ce50c0a28a70521558"
+	const want = "c1ff1347002064119b03becf8239a33cd20cdf78efe4ee750c912b6239d38163"
 	if m.SHA256 != want {
 		t.Errorf("SHA-256 %s, want %s", m.SHA256, want)
 	}

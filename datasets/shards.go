@@ -55,6 +55,14 @@ func openShards(ctx context.Context, dir, split string) (Dataset, error) {
 		return nil, fmt.Errorf("%s: shards have no splits: leave \"#%s\" out, and ingest each split into a folder of its own",
 			dir, split)
 	}
+	if p := m.Part; p != nil {
+		return nil, fmt.Errorf("%s holds part %d of %d: put all parts together first, by ingest merge", dir, p.Index, p.Of)
+	}
+	return mapShards(ctx, dir, m)
+}
+
+// mapShards opens shards, which may be those of a part.
+func mapShards(ctx context.Context, dir string, m *manifest) (*shards, error) {
 	d := &shards{dir: dir, manifest: m}
 	for i := range m.Shards {
 		if err := d.open(ctx, i); err != nil {
@@ -165,6 +173,21 @@ func (d *shards) Read(_ context.Context, i int, s *pipeline.Sample) error {
 // describe implements describer.
 func (d *shards) describe(i int, s *pipeline.Sample) error { return d.row(i, s, (*batch).describe) }
 
+// A Sizer knows the size of an image without decoding it: shards are one.
+type Sizer interface {
+	// Size returns the pixels of image i, upright, as they were decoded when it was stored.
+	Size(i int) (width, height int, err error)
+}
+
+// Size implements Sizer.
+func (d *shards) Size(i int) (width, height int, err error) {
+	err = d.row(i, nil, func(b *batch, row, _ int, _ *pipeline.Sample) string {
+		width, height = int(int32(b.columns[columnWidth].u32(row))), int(int32(b.columns[columnHeight].u32(row)))
+		return ""
+	})
+	return width, height, err
+}
+
 // row calls read on row i of the data set, and says where it lies if something is wrong with it.
 func (d *shards) row(i int, s *pipeline.Sample, read func(b *batch, row, classes int, s *pipeline.Sample) (why string)) error {
 	at, exact := slices.BinarySearchFunc(d.batches, i, func(b placedBatch, i int) int { return cmp.Compare(b.first, i) })
@@ -182,6 +205,28 @@ func (d *shards) row(i int, s *pipeline.Sample, read func(b *batch, row, classes
 		return d.damaged(b.shard, b.row+row, why)
 	}
 	return nil
+}
+
+// stored returns a row as it is stored, less its digest. Its image lies in the file.
+func (d *shards) stored(at rowPlace, s *pipeline.Sample) (r row, err error) {
+	k, exact := slices.BinarySearchFunc(d.batches, at, func(b placedBatch, at rowPlace) int {
+		return cmp.Or(cmp.Compare(b.shard, at.shard), cmp.Compare(b.row, at.row))
+	})
+	if !exact {
+		k--
+	}
+	b := &d.batches[k]
+	i := b.first + at.row - b.row
+	if err := d.row(i, s, (*batch).read); err != nil {
+		return row{}, err
+	}
+	err = guardFault(func() error {
+		n := at.row - b.row
+		r = row{id: b.columns[columnID].u64(n), label: s.Label, key: s.Key, image: s.Bytes, crc: b.columns[columnCRC].u32(n),
+			width: int(b.columns[columnWidth].u32(n)), height: int(b.columns[columnHeight].u32(n))}
+		return nil
+	})
+	return r, err
 }
 
 // describe fills the key and label of s from a row, or says what is wrong with them.

@@ -27,7 +27,7 @@ func makeShards(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "shards")
 	sum, err := Ingest(t.Context(), tarDataset(t, manyMembers(24, 8)), dir,
-		IngestOptions{Check: refuse, MaxBad: 0.5, MaxShardBytes: 9 << 10})
+		IngestOptions{Check: refuse, MaxBad: 0.5, ShardBytes: 9 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestShardsByArrow(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
 	id := 0
-	files, _ := filepath.Glob(filepath.Join(dir, "*.arrow"))
+	files, _ := filepath.Glob(filepath.Join(dir, "shard-*.arrow"))
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
@@ -66,7 +66,7 @@ func TestShardsByArrow(t *testing.T) {
 				image := rec.Column(columnImage).(*array.Binary).Value(i)
 				got := picture{rec.Column(columnLabel).(*array.Int32).Value(i),
 					rec.Column(columnKey).(*array.String).Value(i), string(image)}
-				if got != want[id] || rec.Column(columnID).(*array.Uint64).Value(i) != uint64(id) ||
+				if got != want[id] || rec.Column(columnID).(*array.Uint64).Value(i) != keyID(got.key) ||
 					rec.Column(columnWidth).(*array.Int32).Value(i) != 8 ||
 					rec.Column(columnHeight).(*array.Int32).Value(i) != 9 ||
 					rec.Column(columnCRC).(*array.Uint32).Value(i) != crc32.Checksum(image, castagnoli) {
@@ -84,7 +84,7 @@ func TestShardsByArrow(t *testing.T) {
 // TestManyBatches has several record batches in a shard.
 func TestManyBatches(t *testing.T) {
 	dir := t.TempDir()
-	w := newShardWriter(dir, 1<<30, createFile, memory.NewGoAllocator())
+	w := newShardWriter(dir, 0, createFile, memory.NewGoAllocator())
 	defer w.close()
 	for i := range 10 {
 		image := []byte{byte(i)}
@@ -98,10 +98,11 @@ func TestManyBatches(t *testing.T) {
 			}
 		}
 	}
-	if err := w.endShard(); err != nil {
+	shard, err := w.end()
+	if err != nil {
 		t.Fatal(err)
 	}
-	m := manifest{Format: formatName, Version: 1, Classes: strings.Split("abcdefghij", ""), Rows: 10, Shards: w.done}
+	m := manifest{Format: formatName, Version: 1, Classes: strings.Split("abcdefghij", ""), Rows: 10, Shards: []shardInfo{*shard.Info}}
 	b, err := m.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func TestManyBatches(t *testing.T) {
 
 // TestBatchLimit fills record batches up to their limit, with images that fit several times, just and not at all.
 func TestBatchLimit(t *testing.T) {
-	w := newShardWriter(t.TempDir(), 1<<40, createFile, memory.NewGoAllocator())
+	w := newShardWriter(t.TempDir(), 0, createFile, memory.NewGoAllocator())
 	defer w.close()
 	w.batchLimit = 10_000
 	for _, n := range []int{1000, 1000, 1000, 5000, 10_000, 1000, 1000} {
@@ -128,7 +129,7 @@ func TestBatchLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := w.endShard(); err != nil {
+	if _, err := w.end(); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(w.dir, "shard-00000.arrow"))
@@ -153,7 +154,7 @@ func TestBatchLimit(t *testing.T) {
 
 func TestDamagedImage(t *testing.T) {
 	dir := makeShards(t)
-	flip(t, filepath.Join(dir, "shard-00001.arrow"), tinyImage(12))
+	flip(t, shardWith(t, dir, tinyImage(12)), tinyImage(12))
 	d := openSpec(t, dir)
 	s := pipeline.NewSample(t.Context(), pipeline.Key{})
 	bad := 0
@@ -244,10 +245,10 @@ func TestVerifyFiles(t *testing.T) {
 		}, []string{"shard-00000.arrow: 700 bytes, not", "shard-00001.arrow"}},
 		{"extra file", func(d string) error { return os.WriteFile(filepath.Join(d, "shard-00009.arrow"), nil, 0o644) },
 			[]string{"shard-00009.arrow: not part of these shards"}},
-		{"extra quarantine", func(d string) error { return os.WriteFile(filepath.Join(d, "quarantine", "x"), nil, 0o644) },
-			[]string{"quarantine/x: not part"}},
-		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, quarantineList)) },
-			[]string{quarantineList}},
+		{"extra quarantine", func(d string) error { return os.WriteFile(filepath.Join(d, quarantineList), nil, 0o644) },
+			[]string{"quarantine.jsonl: not part"}},
+		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, QuarantineName)) },
+			[]string{QuarantineName}},
 		{"missing manifest", func(d string) error { return os.Remove(filepath.Join(d, manifestName)) },
 			[]string{"no manifest.json", "ingest -in"}},
 	} {
@@ -267,6 +268,15 @@ func TestVerifyFiles(t *testing.T) {
 		}
 	}
 	dir := makeShards(t)
+	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.Images++ })
+	if _, err := Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "3 images, the manifest says 4") {
+		t.Errorf("a bad image too few: %v", err)
+	}
+	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.Images--; m.Quarantine.File = "other" })
+	if _, err := Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), `"other", not in quarantine.arrow`) {
+		t.Errorf("bad images elsewhere: %v", err)
+	}
+	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.File = QuarantineName })
 	last := int64(0)
 	if _, err := Verify(t.Context(), dir, func(done, total int64) {
 		if done < last || done > total {
@@ -299,7 +309,7 @@ func TestManifest(t *testing.T) {
 		change func(*manifest)
 		says   []string
 	}{
-		{"newer", func(m *manifest) { m.Version = 2 }, []string{"version 2 is newer than the 1", "go install", "ingest"}},
+		{"newer", func(m *manifest) { m.Version = 3 }, []string{"version 3 is newer than the 2", "go install", "ingest"}},
 		{"no version", func(m *manifest) { m.Version = 0 }, []string{"damaged", "version 0"}},
 		{"other format", func(m *manifest) { m.Format = "webdataset" }, []string{`"webdataset"`, "goclr-shards"}},
 		{"rows", func(m *manifest) { m.Rows++ }, []string{"damaged", "rows"}},

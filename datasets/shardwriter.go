@@ -24,19 +24,25 @@ const (
 
 // A row is an image on its way into a shard.
 type row struct {
+	id            uint64 // of its key
 	label         int32
 	key           string
 	image         []byte
 	width, height int
 	crc           uint32
-	before        int // bytes of the image that was re-encoded; 0: image is as it was
+	sum           [sha256.Size]byte // of the image
+	digest        [sha256.Size]byte // of all that is stored of it
+	before        int               // bytes of the image that was re-encoded; 0: image is as it was
+	stage         string            // what was done with it last: where it failed, if it is bad
 }
 
 func (r *row) size() int64 { return int64(len(r.key) + len(r.image) + rowOverhead) }
 
-// An outputFile is what a shardWriter needs of a file; tests put a full disk in its place.
+// An outputFile is what a shardWriter and a Quarantine need of a file; tests put a full disk in its place.
 type outputFile interface {
 	io.Writer
+	io.WriterAt
+	Truncate(size int64) error
 	Sync() error
 	Close() error
 }
@@ -45,65 +51,72 @@ func createFile(name string) (outputFile, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
-// A shardWriter appends rows to shards in a folder, opening the next file when one is full. What it writes is a function
-// of the rows and the limit.
+// writeFile writes and syncs a new file.
+func writeFile(create func(string) (outputFile, error), name string, b []byte) error {
+	f, err := create(name)
+	if err != nil {
+		return explainWrite(err)
+	}
+	_, err = f.Write(b)
+	return explainWrite(errors.Join(err, f.Sync(), f.Close()))
+}
+
+// A shardWriter writes one shard, under another name until it is complete. What it writes is a function of the rows.
 type shardWriter struct {
 	dir        string
-	limit      int64 // bytes of a shard
 	batchLimit int64 // bytes of a record batch
 	create     func(name string) (outputFile, error)
 	mem        memory.Allocator
 
 	rows    *array.RecordBuilder
 	pending int64 // bytes of the rows in the builder
-	next    uint64
-	content digest
-	bytes   int64
-	done    []shardInfo
+	file    *countedFile
+	arrow   *ipc.FileWriter
+	record  shardRecord
 
-	file  *countedFile // nil between shards
-	arrow *ipc.FileWriter
-	info  shardInfo
+	keepSums bool // in a file beside the shard, see sumsSuffix
+	sums     []byte
 }
 
-func newShardWriter(dir string, limit int64, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
-	return &shardWriter{dir: dir, limit: limit, batchLimit: maxBatchBytes, create: create, mem: mem,
-		rows: array.NewRecordBuilder(mem, shardSchema), content: newDigest("content")}
+// A shardRecord is what is known of a shard that is complete.
+type shardRecord struct {
+	Shard     int        `json:"shard"`          // number
+	Info      *shardInfo `json:"info,omitempty"` // of the file; none where no image was good
+	Content   contentSum `json:"content"`
+	Bytes     int64      `json:"bytes"` // of the images
+	Reencoded Reencoded  `json:"reencoded"`
 }
 
-// append adds a row with the next id.
+// partialSuffix ends the names of files that are being written.
+const partialSuffix = ".partial"
+
+func newShardWriter(dir string, shard int, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
+	return &shardWriter{dir: dir, batchLimit: maxBatchBytes, create: create, mem: mem, rows: array.NewRecordBuilder(mem, shardSchema),
+		record: shardRecord{Shard: shard}}
+}
+
+// append adds a row.
 func (w *shardWriter) append(r *row) error {
 	if w.pending+r.size()+batchOverhead > w.batchLimit {
 		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	if written := w.written(); written+w.pending > 0 && written+w.pending+r.size()+batchOverhead > w.limit {
-		if err := w.endShard(); err != nil {
-			return err
-		}
-	}
-	w.rows.Field(columnID).(*array.Uint64Builder).Append(w.next)
+	w.rows.Field(columnID).(*array.Uint64Builder).Append(r.id)
 	w.rows.Field(columnLabel).(*array.Int32Builder).Append(r.label)
 	w.rows.Field(columnKey).(*array.StringBuilder).Append(r.key)
 	w.rows.Field(columnImage).(*array.BinaryBuilder).Append(r.image)
 	w.rows.Field(columnWidth).(*array.Int32Builder).Append(int32(r.width))
 	w.rows.Field(columnHeight).(*array.Int32Builder).Append(int32(r.height))
 	w.rows.Field(columnCRC).(*array.Uint32Builder).Append(r.crc)
-	w.content.text(r.key)
-	w.content.number(uint64(int64(r.label)))
-	w.content.bytes(r.image)
+	w.record.Content.addRow(r.digest)
+	w.record.Bytes += int64(len(r.image))
+	w.record.Reencoded.count(r)
 	w.pending += r.size()
-	w.bytes += int64(len(r.image))
-	w.next++
-	return nil
-}
-
-func (w *shardWriter) written() int64 {
-	if w.file == nil {
-		return 0
+	if w.keepSums {
+		w.sums = append(w.sums, r.sum[:]...)
 	}
-	return w.file.n
+	return nil
 }
 
 // flush writes the pending rows as one record batch.
@@ -112,20 +125,20 @@ func (w *shardWriter) flush() error {
 		return nil
 	}
 	if w.file == nil {
-		if err := w.startShard(); err != nil {
+		if err := w.start(); err != nil {
 			return err
 		}
 	}
 	rec := w.rows.NewRecord()
 	defer rec.Release()
 	w.pending = 0
-	w.info.Rows += int(rec.NumRows())
+	w.record.Info.Rows += int(rec.NumRows())
 	return explainWrite(w.arrow.Write(rec))
 }
 
-func (w *shardWriter) startShard() error {
-	w.info = shardInfo{File: fmt.Sprintf("shard-%05d.arrow", len(w.done))}
-	f, err := w.create(filepath.Join(w.dir, w.info.File))
+func (w *shardWriter) start() error {
+	w.record.Info = &shardInfo{File: fmt.Sprintf("shard-%05d.arrow", w.record.Shard)}
+	f, err := w.create(w.path() + partialSuffix)
 	if err != nil {
 		return explainWrite(err)
 	}
@@ -134,26 +147,27 @@ func (w *shardWriter) startShard() error {
 	return err
 }
 
-// endShard finishes the file so that nothing is lost when the machine stops.
-func (w *shardWriter) endShard() error {
-	if err := w.flush(); err != nil {
-		return err
-	}
-	if w.file == nil {
-		return nil
+func (w *shardWriter) path() string { return filepath.Join(w.dir, w.record.Info.File) }
+
+// end gives the file its name when all of it is on disk, and returns what is known of it.
+func (w *shardWriter) end() (shardRecord, error) {
+	if err := w.flush(); err != nil || w.file == nil {
+		return w.record, err
 	}
 	f := w.file
 	err := errors.Join(w.arrow.Close(), f.f.Sync(), f.f.Close())
 	w.file = nil
-	if err != nil {
-		return explainWrite(err)
+	if err == nil && w.keepSums {
+		err = writeFile(w.create, sumsOf(w.path()), w.sums)
 	}
-	w.info.Bytes, w.info.SHA256 = f.n, hex.EncodeToString(f.sum.Sum(nil))
-	w.done = append(w.done, w.info)
-	return nil
+	if err == nil {
+		err = os.Rename(w.path()+partialSuffix, w.path())
+	}
+	w.record.Info.Bytes, w.record.Info.SHA256 = f.n, hex.EncodeToString(f.sum.Sum(nil))
+	return w.record, explainWrite(err)
 }
 
-// close releases what is open, whether or not the shards are finished.
+// close releases what is open, whether or not the shard is complete.
 func (w *shardWriter) close() {
 	w.rows.Release()
 	if w.file != nil {
@@ -165,8 +179,7 @@ func (w *shardWriter) close() {
 // explainWrite says what to do about a full disk.
 func explainWrite(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("the disk is full: %w; nothing is kept of these shards: make room, or write them to another disk, "+
-			"and run it again", err)
+		return fmt.Errorf("the disk is full: %w; make room and run it again: it goes on where it stopped", err)
 	}
 	return err
 }

@@ -20,10 +20,9 @@ type stagingDir struct {
 }
 
 // ownFiles are the names that an ingest writes; a folder with any other is not one of ours to remove.
-var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.arrow|manifest\.json|quarantine\.jsonl|quarantine)$`)
+var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.(arrow(\.partial)?|sha256)|duplicates\.jsonl|progress\.jsonl|manifest\.json|quarantine\.arrow(\.gathered)?(\.partial)?|quarantine\.jsonl|quarantine)$`)
 
-// newStagingDir makes an empty staging folder for final, and locks it. What an ingest that was killed left there goes.
-// Where final exists, replace says whether commit may replace it: only a folder of shards, or an empty one.
+// newStagingDir makes a staging folder for final, if there is none from an ingest that was stopped, and locks it. Where final exists, replace says whether commit may replace it: only a folder of shards, or an empty one.
 func newStagingDir(final string, replace bool) (*stagingDir, error) {
 	final = filepath.Clean(final)
 	if err := checkReplace(final, replace); err != nil {
@@ -36,7 +35,7 @@ func newStagingDir(final string, replace bool) (*stagingDir, error) {
 	if err := s.acquire(); err != nil {
 		return nil, err
 	}
-	if err := emptyOwn(s.path); err != nil {
+	if err := checkOwn(s.path); err != nil {
 		s.dir.Close()
 		return nil, err
 	}
@@ -159,6 +158,9 @@ func (s *stagingDir) commit() error {
 	}
 	return nil
 }
+
+// leave keeps the folder for an ingest that goes on.
+func (s *stagingDir) leave() error { return s.dir.Close() }
 
 // abort removes the folder.
 func (s *stagingDir) abort() error {

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -31,6 +32,35 @@ func Spread(d Dataset, n int) *Subset {
 	return &Subset{d, indices, fmt.Sprintf("%d spread over", n)}
 }
 
+// SplitByKey returns the images whose keys fall between two points of 0 to 1, at which a hash of each key puts it: 0 to 0.9 for
+// training and 0.9 to 1 for validation, for example. An image stays where it is when others come or go. Closing it closes the dataset.
+func SplitByKey(ctx context.Context, d Dataset, from, to float64) (*Subset, error) {
+	if !(from >= 0 && from < to && to <= 1) {
+		return nil, fmt.Errorf("a split from %g to %g: it must be a part of 0 to 1", from, to)
+	}
+	sample := pipeline.NewSample(ctx, pipeline.Key{})
+	indices := []int{}
+	for i := range d.Len() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := describe(ctx, d, i, sample); err != nil {
+			return nil, err
+		}
+		if at := splitPoint(sample.Key); at >= from && at < to {
+			indices = append(indices, i)
+		}
+	}
+	return &Subset{d, indices, fmt.Sprintf("%g to %g by key of", from, to)}, nil
+}
+
+// splitPoint is where a key falls between 0 and 1.
+func splitPoint(key string) float64 {
+	h := newDigest("split")
+	h.text(key)
+	return float64(binary.BigEndian.Uint64(h.h.Sum(nil))>>11) / (1 << 53)
+}
+
 // Len implements pipeline.Source.
 func (s *Subset) Len() int {
 	if s.indices == nil {
@@ -45,6 +75,14 @@ func (s *Subset) Read(ctx context.Context, i int, sample *pipeline.Sample) error
 		i = s.indices[i]
 	}
 	return s.Dataset.Read(ctx, i, sample)
+}
+
+// describe implements describer.
+func (s *Subset) describe(i int, sample *pipeline.Sample) error {
+	if s.indices != nil {
+		i = s.indices[i]
+	}
+	return describe(sample.Context(), s.Dataset, i, sample)
 }
 
 // Fingerprint implements pipeline.Fingerprinter.

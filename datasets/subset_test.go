@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,4 +54,57 @@ func TestSameClasses(t *testing.T) {
 			t.Errorf("error %v, want %q", err, c.says)
 		}
 	}
+}
+
+// TestSplitByKey: every image falls into one of two splits, where it stays when there are others.
+func TestSplitByKey(t *testing.T) {
+	split := func(d Dataset, from, to float64) map[string]bool {
+		s, err := SplitByKey(t.Context(), d, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := map[string]bool{}
+		for _, p := range pictures(t, s) {
+			keys[p.key] = true
+		}
+		if s.Fingerprint() == d.Fingerprint() {
+			t.Error("the fingerprint does not tell the split")
+		}
+		return keys
+	}
+	many, few := openSpec(t, "synthetic:n=1000,size=8"), openSpec(t, "synthetic:n=400,size=8")
+	a, b := split(many, 0, 0.8), split(many, 0.8, 1)
+	if len(a)+len(b) != 1000 || len(a) < 750 || len(a) > 850 {
+		t.Errorf("%d and %d of 1000 images", len(a), len(b))
+	}
+	for key := range b {
+		if a[key] {
+			t.Errorf("%s is in both", key)
+		}
+	}
+	for key := range split(few, 0.8, 1) {
+		if !b[key] {
+			t.Errorf("%s has moved", key)
+		}
+	}
+	for _, c := range [][2]float64{{-0.1, 1}, {0.5, 0.5}, {0, 1.1}} {
+		if _, err := SplitByKey(t.Context(), many, c[0], c[1]); err == nil {
+			t.Errorf("from %g to %g is no error", c[0], c[1])
+		}
+	}
+}
+
+// TestSplitsOfShards opens a folder of folders of shards.
+func TestSplitsOfShards(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"train", "val"} {
+		if _, err := Ingest(t.Context(), tarDataset(t, manyMembers(i+2, 0)), filepath.Join(dir, name), IngestOptions{Check: accept}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := openSpec(t, dir+"#val").Len(); n != 3 {
+		t.Errorf("%d images", n)
+	}
+	wantError(t, dir, "several splits (train, val)")
+	wantError(t, dir+"#test", `no split "test"`, "train, val")
 }

@@ -48,10 +48,10 @@ func openTables(ctx context.Context, b Bucket, names []string, inFolder bool, sp
 	if err := t.read(ctx, names); err != nil {
 		return nil, errors.Join(err, t.list.close(), t.images.close())
 	}
-	x, err := t.list.finish(ctx, split)
-	if err == nil {
-		err = t.images.seal()
+	if err := t.images.seal(); err != nil {
+		return nil, errors.Join(err, t.list.close(), t.images.close())
 	}
+	x, err := t.list.finish(ctx, split)
 	if err != nil {
 		return nil, errors.Join(err, t.images.close())
 	}
@@ -95,7 +95,7 @@ type tables struct {
 
 // read lists the images of all files: first what tells their keys and classes, then the images of the split.
 func (t *tables) read(ctx context.Context, names []string) error {
-	t.paths, t.list.numeric = true, true
+	t.paths = true
 	for _, name := range names {
 		if err := t.visit(ctx, name, t.survey); err != nil {
 			return err
@@ -105,6 +105,7 @@ func (t *tables) read(ctx context.Context, names []string) error {
 	all := len(t.hashes)
 	t.paths = t.paths && len(slices.Compact(t.hashes)) == all
 	t.hashes = nil
+	t.list.numeric = t.classes == nil
 	for _, name := range names {
 		if err := t.visit(ctx, name, t.add); err != nil {
 			return err
@@ -168,9 +169,7 @@ func (t *table) each(ctx context.Context, columns []int, visit func(row int64, v
 func (t *tables) survey(ctx context.Context, file *table) error {
 	c := file.columns
 	switch {
-	case c.label < 0:
 	case c.classes == nil:
-		t.list.numeric = t.list.numeric && file.Columns[c.label].Type == parquet.Int
 	case t.classes == nil:
 		t.classes = c.classes
 	case !slices.Equal(t.classes, c.classes):
@@ -200,7 +199,6 @@ func (t *tables) add(ctx context.Context, file *table) error {
 		if err := t.list.class(class, file.name); err != nil {
 			return err
 		}
-		t.list.numeric = false
 	}
 	c := file.columns
 	if file.split != t.split {

@@ -99,6 +99,10 @@ func TestTables(t *testing.T) {
 			"1.parquet": write(parquettest.File{}, hf("image", three[:1])...),
 			"2.parquet": write(parquettest.File{}, hf("image", three[:1])...),
 		}, "", "", "1/00000000=-1 2/00000000=-1", []int{0, 0}},
+		{"paths in one of two files", files{
+			"1.parquet": write(parquettest.File{}, hf("image", three[:1])...),
+			"2.parquet": write(parquettest.File{}, values("data", []byte(tinyImage(0)))),
+		}, "", "", "1/00000000=-1 2/00000000=-1", []int{0, 0}},
 		{"column of choice", files{"a.parquet": write(parquettest.File{}, append(hf("left", unnamed(2)), hf("right", three[1:])...)...)}, "a.parquet#:right",
 			"", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
 		{"column of choice in a split", files{
@@ -106,6 +110,8 @@ func TestTables(t *testing.T) {
 			"val-00000-of-00001.parquet":   write(parquettest.File{}, append(hf("left", unnamed(2)), hf("right", three[1:])...)...),
 		}, "#val:right", "", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
 		{"column by its name", files{"a.parquet": write(parquettest.File{}, append(hf("image", three[1:]), hf("mask", unnamed(2))...)...)}, "a.parquet",
+			"", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
+		{"a struct beside bytes of another kind", files{"a.parquet": write(parquettest.File{}, append(hf("photo", three[1:]), values("embedding", []byte("x"), []byte("y")))...)}, "a.parquet",
 			"", "x/2.jpg=-1 x/3.jpg=-1", []int{1, 2}},
 		{"column by the note", files{"a.parquet": write(parquettest.File{Metadata: classLabel("kind", "k")},
 			append(append(hf("img", unnamed(2)), hf("image", three[1:])...), values("kind", int64(0), 0))...)}, "a.parquet",
@@ -219,11 +225,12 @@ func TestKeep(t *testing.T) {
 // TestTableStopped ends the unpacking of a table when its context does, and leaves nothing.
 func TestTableStopped(t *testing.T) {
 	temp := t.TempDir()
-	file := writeTemp(t, "", "x.parquet", parquettest.Write(t, parquettest.File{}, hf("image", members("1.jpg", "2.jpg"))...))
+	file := writeTemp(t, "", "x.parquet", parquettest.Write(t, parquettest.File{}, values("data", make([][]byte, 3000)...)))
 	ctx, stop := context.WithCancel(t.Context())
-	_, err := Open(ctx, file, Options{TempDir: temp, keep: func(string) bool { stop(); return true }})
-	if err != nil {
-		t.Errorf("a table that was in memory: %v", err)
+	rows := 0
+	_, err := Open(ctx, file, Options{TempDir: temp, keep: func(string) bool { stop(); rows++; return true }})
+	if !errors.Is(err, context.Canceled) || rows == 3000 {
+		t.Errorf("after %d rows of one page: error %v", rows, err)
 	}
 	if _, err := Open(ctx, file, Options{TempDir: temp}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)

@@ -28,19 +28,27 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	if err != nil {
 		return VerifyReport{}, err
 	}
-	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true}}
+	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true, journalName: true}}
 	for _, s := range m.Shards {
 		v.total += s.Bytes
 	}
 	for _, s := range m.Shards {
 		v.file(ctx, s.File, s.Bytes, s.SHA256)
 	}
+	if d := m.Duplicates; d != nil && d.Images > 0 {
+		v.file(ctx, DuplicatesName, -1, d.SHA256)
+	}
+	if m.Duplicates != nil && m.Part != nil {
+		for _, s := range m.Shards {
+			v.expected[sumsOf(s.File)] = true
+		}
+	}
 	if m.Quarantine != nil {
 		v.quarantine(ctx, m.Quarantine)
 	}
 	v.others()
 	if len(v.wrong) == 0 && ctx.Err() == nil {
-		v.rows(ctx)
+		v.rows(ctx, m)
 	}
 	if err := ctx.Err(); err != nil {
 		return VerifyReport{}, err
@@ -100,19 +108,42 @@ func (v *verifier) file(ctx context.Context, name string, size int64, sum string
 	}
 }
 
-// quarantine checks the list of bad images, and each copy by the list.
+// quarantine checks the bad images, and that there are as many as the manifest says.
 func (v *verifier) quarantine(ctx context.Context, q *quarantineManifest) {
+	if q.File == "" {
+		v.oldQuarantine(ctx, q)
+		return
+	}
+	if q.File != QuarantineName {
+		v.fault(manifestName, "it has its bad images in %q, not in %s", q.File, QuarantineName)
+		return
+	}
+	before := len(v.wrong)
+	v.file(ctx, QuarantineName, -1, q.SHA256)
+	if len(v.wrong) > before || ctx.Err() != nil {
+		return
+	}
+	images := 0
+	for _, err := range ReadQuarantine(filepath.Join(v.dir, QuarantineName)) {
+		if err != nil {
+			v.wrong = append(v.wrong, err)
+			return
+		}
+		images++
+	}
+	if images != q.Images {
+		v.fault(QuarantineName, "%d images, the manifest says %d", images, q.Images)
+	}
+}
+
+// oldQuarantine checks the list of bad images, and each copy by the list.
+func (v *verifier) oldQuarantine(ctx context.Context, q *quarantineManifest) {
 	before := len(v.wrong)
 	v.file(ctx, quarantineList, -1, q.SHA256)
 	if len(v.wrong) > before || ctx.Err() != nil {
 		return
 	}
-	b, err := os.ReadFile(filepath.Join(v.dir, quarantineList))
-	if err != nil {
-		v.wrong = append(v.wrong, err)
-		return
-	}
-	list, err := readQuarantine(b)
+	list, err := readOldList(v.dir)
 	if err != nil {
 		v.wrong = append(v.wrong, err)
 	}
@@ -145,8 +176,8 @@ func (v *verifier) others() {
 }
 
 // rows reads each image as training would, which also finds what a wrong writer did.
-func (v *verifier) rows(ctx context.Context) {
-	d, err := openShards(ctx, v.dir, "")
+func (v *verifier) rows(ctx context.Context, m *manifest) {
+	d, err := mapShards(ctx, v.dir, m)
 	if err != nil {
 		v.wrong = append(v.wrong, err)
 		return

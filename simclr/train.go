@@ -33,6 +33,9 @@ type Run struct {
 	// CheckpointEvery is the number of steps between checkpoints. The default is one epoch. There is also one before the first
 	// step and at the end, whatever ends the run.
 	CheckpointEvery int
+	// BeforeCheckpoint puts on disk what a run that goes on from the next checkpoint does not meet again, such as
+	// datasets.Quarantine.Flush its bad images. An error ends the run. The default is nil.
+	BeforeCheckpoint func() error
 	// Keep is the number of checkpoints to keep. The default is 2.
 	Keep int
 	// EvaluateEvery is the number of steps between evaluations; there is also one before the first step and after the last.
@@ -264,7 +267,7 @@ func (t *training) stop(ctx context.Context, err error) error {
 		return err
 	}
 	if failed := t.save(); failed != nil {
-		return errors.Join(err, failed)
+		return fmt.Errorf("%w; the run is saved after step %d only, go on from there: %w", err, t.saved, failed)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("%w after step %d of %d", ErrStopped, t.done, t.end)
@@ -276,9 +279,14 @@ func (t *training) save() error {
 	if t.done == t.saved {
 		return nil
 	}
+	if t.BeforeCheckpoint != nil {
+		if err := t.BeforeCheckpoint(); err != nil {
+			return err
+		}
+	}
 	w, err := t.program.Save()
 	if err != nil {
-		return err
+		return fmt.Errorf("no checkpoint of step %d: %w", t.done, err)
 	}
 	plan := t.pipeline.Plan()
 	c := &Checkpoint{

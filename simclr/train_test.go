@@ -283,6 +283,39 @@ func TestErrorsSaveTheSteps(t *testing.T) {
 	}
 }
 
+// TestBeforeCheckpoint: what is put on disk there is on disk before any checkpoint that counts on it.
+func TestBeforeCheckpoint(t *testing.T) {
+	r := Run{Dir: t.TempDir(), Config: testConfig(), CheckpointEvery: 4}
+	step := 0
+	r.Observe = func(rec Record) { step = rec.Step }
+	var steps []int
+	var failure error
+	r.BeforeCheckpoint = func() error {
+		if c, err := ReadCheckpoint(r.Dir); step > 0 && (err != nil || c.Step >= step) {
+			t.Errorf("before the checkpoint of step %d there is %+v (%v)", step, c, err)
+		}
+		steps = append(steps, step)
+		if step == 12 {
+			return failure
+		}
+		return nil
+	}
+	failure = errors.New("the disk is gone")
+	if err := train(t, r); !errors.Is(err, failure) {
+		t.Errorf("error %v", err)
+	}
+	if c, err := ReadCheckpoint(r.Dir); err != nil || c.Step != 8 {
+		t.Errorf("after the error the checkpoint is %+v (%v), want that of step 8", c, err)
+	}
+	failure, r.Resume = nil, true
+	if err := train(t, r); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{0, 4, 8, 12, 12, 15}; !slices.Equal(steps, want) {
+		t.Errorf("told before the checkpoints of %v, want %v", steps, want)
+	}
+}
+
 func TestOneProcessARun(t *testing.T) {
 	r := Run{Dir: t.TempDir(), Config: testConfig()}
 	r.Observe = func(rec Record) {

@@ -103,12 +103,11 @@ func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	}
 }
 
-// nearInNorm checks that the norm of the error of got is within tolerance times that of want (or times 1, where want is all zero).
-func nearInNorm(t *testing.T, what string, got, want []float32, tolerance float64) {
-	t.Helper()
+// errorInNorm is the norm of the error of got relative to that of want (or to 1, where want is all zero); it is infinite where their
+// lengths differ or something is not a number.
+func errorInNorm(got, want []float32) float64 {
 	if len(got) != len(want) {
-		t.Errorf("%s has %d elements, want %d", what, len(got), len(want))
-		return
+		return math.Inf(1)
 	}
 	var off, whole float64
 	for i, v := range want {
@@ -119,7 +118,16 @@ func nearInNorm(t *testing.T, what string, got, want []float32, tolerance float6
 	if whole == 0 {
 		whole = 1
 	}
-	if relative := math.Sqrt(off / whole); !(relative <= tolerance) {
+	if relative := math.Sqrt(off / whole); !math.IsNaN(relative) {
+		return relative
+	}
+	return math.Inf(1)
+}
+
+// nearInNorm checks that the norm of the error of got is within tolerance times that of want.
+func nearInNorm(t *testing.T, what string, got, want []float32, tolerance float64) {
+	t.Helper()
+	if relative := errorInNorm(got, want); relative > tolerance {
 		t.Errorf("%s is off by %.1e in norm, allowed are %.1e", what, relative, tolerance)
 	}
 }

@@ -105,6 +105,7 @@ func (b *builder) step(results ...*graph.Node) *graph.Step {
 }
 
 func testOperations(t *testing.T, s *suite) {
+	var ordinary, hard worstError // of results that float32 computes well, and of those that are ill-conditioned
 	for i, o := range operations() {
 		t.Run(strings.TrimSuffix(fmt.Sprintf("%s/%s", o.op, o.name), "/"), func(t *testing.T) {
 			b := newBuilder(uint64(i))
@@ -122,9 +123,37 @@ func testOperations(t *testing.T, s *suite) {
 			gotWeights, wantWeights := save(t, got), save(t, want)
 			for i, n := range results {
 				name := fmt.Sprintf("result%d", i)
-				compare(t, n.String(), find(t, gotWeights, name).Data, find(t, wantWeights, name).Data, b.slack*s.tolerance)
+				got, want := find(t, gotWeights, name).Data, find(t, wantWeights, name).Data
+				limit, worst := b.slack*s.tolerance, &ordinary
+				if b.slack > 1 {
+					worst = &hard
+				}
+				compare(t, n.String(), got, want, limit)
+				worst.add(t.Name(), errorInNorm(got, want), limit)
 			}
 		})
+	}
+	ordinary.log(t, "well-conditioned")
+	hard.log(t, "ill-conditioned")
+}
+
+// A worstError is the largest error in norm of many results, relative, and whose it was.
+type worstError struct {
+	name            string
+	relative, limit float64
+	results         int
+}
+
+func (w *worstError) add(name string, relative, limit float64) {
+	if w.results++; relative >= w.relative {
+		w.name, w.relative, w.limit = name, relative, limit
+	}
+}
+
+// log tells it in one line, for reports of what a device computes.
+func (w *worstError) log(t *testing.T, kind string) {
+	if w.results > 0 {
+		t.Logf("largest error in norm of %d %s results: %.1e where %.1e is allowed, %s", w.results, kind, w.relative, w.limit, w.name)
 	}
 }
 

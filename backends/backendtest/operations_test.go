@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"strconv"
 	"testing"
 
@@ -57,4 +58,32 @@ func reaches(g *graph.Graph, n *graph.Node, op graph.Op) bool {
 		}
 	}
 	return false
+}
+
+func TestErrorInNorm(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		got, want []float32
+		error     float64
+	}{
+		{[]float32{3, 4}, []float32{3, 4}, 0},
+		{[]float32{3, 4.5}, []float32{3, 4}, 0.1},
+		{[]float32{0.5}, []float32{0}, 0.5},
+		{[]float32{nan}, []float32{1}, math.Inf(1)},
+		{[]float32{1}, []float32{1, 2}, math.Inf(1)},
+	} {
+		if got := errorInNorm(c.got, c.want); got != c.error {
+			t.Errorf("the error of %v against %v is %v, want %v", c.got, c.want, got, c.error)
+		}
+	}
+}
+
+func TestWorstErrorNamesTheLargest(t *testing.T) {
+	var w worstError
+	w.add("a", 0.1, 1)
+	w.add("b", 0.3, 2)
+	w.add("c", 0.2, 3)
+	if w != (worstError{"b", 0.3, 2, 3}) {
+		t.Errorf("the worst is %+v", w)
+	}
 }

@@ -12,7 +12,7 @@ import (
 // adviseBatch adds to an error for want of memory which batch there would be memory for. image is the Image of what wants it, or nil.
 func adviseBatch(image *graph.Node, err error) error {
 	var m *device.MemoryError
-	if image == nil || !errors.As(err, &m) || m.Free == 0 {
+	if image == nil || !errors.As(err, &m) || m.Free == 0 || m.Asked == 0 {
 		return err
 	}
 	views := image.Shape[0]

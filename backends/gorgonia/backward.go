@@ -63,8 +63,10 @@ func (p *program) newSums(ctx context.Context) (_ *sums, err error) {
 	for _, u := range s.division.Applied {
 		update.stores = append(update.stores, store{u.Value, p.state.next[u.Target]})
 	}
-	s.update, err = p.newTape(update)
-	return s, err
+	if s.update, err = p.newTape(update); err != nil {
+		return nil, err
+	}
+	return s, p.rehearse(ctx, s.backward, s.update)
 }
 
 // newBackward compiles the gradients of a batch, each added to its sum, in a copy of the graph that has these sums.
@@ -150,7 +152,7 @@ func (p *program) begin(s *sums) error {
 		}
 	}
 	for _, u := range s.division.Moved {
-		if err := duplicate(s.state.current[u.Target], p.state.current[u.Target]); err != nil {
+		if err := p.recorder.duplicate(s.state.current[u.Target], p.state.current[u.Target]); err != nil {
 			return err
 		}
 	}
@@ -215,7 +217,7 @@ func (p *program) applySums(lr float32) error {
 		return err
 	}
 	for _, u := range s.division.Moved {
-		if err := duplicate(p.state.next[u.Target], s.state.current[u.Target]); err != nil {
+		if err := p.recorder.duplicate(p.state.next[u.Target], s.state.current[u.Target]); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/backends"
-	"github.com/goclr/goclr/backends/gorgonia/internal/cuda"
 	"github.com/goclr/goclr/backends/gorgonia/internal/cuda/stub"
 )
 
@@ -64,15 +63,9 @@ func TestCUDAOpenErrors(t *testing.T) {
 		{"cuBLASLt does not start", "cuda:0 cublaslt_create=4", []string{driver, cudnn, cublas13, nvrtc13}, []string{"cuBLASLt does not start"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			directory := t.TempDir()
-			for _, library := range c.libraries {
-				if err := os.Symlink(filepath.Join(l.Directory, library), filepath.Join(directory, library)); err != nil {
-					t.Fatal(err)
-				}
-			}
+			directory := some(t, l, c.libraries...)
 			child := exec.Command(os.Args[0], "-test.run=^TestCUDAOpenErrors$")
-			child.Env = append(os.Environ(), childVariable+"="+c.settings, cuda.DirectoryVariable+"="+directory,
-				"XDG_CACHE_HOME="+l.Cache, "VIRTUAL_ENV=", "CONDA_PREFIX=")
+			child.Env = append(l.Environment(directory, ""), childVariable+"="+c.settings)
 			out, err := child.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v: %s", err, out)
@@ -89,4 +82,16 @@ func TestCUDAOpenErrors(t *testing.T) {
 			wantError(t, fmt.Errorf("%s", message), c.want...)
 		})
 	}
+}
+
+// some is a directory with some of the libraries.
+func some(t *testing.T, l *stub.Libraries, libraries ...string) string {
+	t.Helper()
+	directory := t.TempDir()
+	for _, library := range libraries {
+		if err := os.Symlink(filepath.Join(l.Directory, library), filepath.Join(directory, library)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory
 }

@@ -43,6 +43,7 @@ func TestOpenErrors(t *testing.T) {
 		{backends.Options{Device: "tpu"}, `unknown device "tpu": this backend has cpu and cuda:N`},
 		{backends.Options{Library: "lib/libonnxruntime.so"}, "lib/libonnxruntime.so would be the library of ONNX Runtime"},
 		{backends.Options{Precision: "bf16"}, `precision "bf16"`},
+		{backends.Options{AnyOrder: true}, "only backend gorgonia on a device cuda:N has"},
 		{backends.Options{Device: "cuda:0", Precision: "fp8"}, `unknown precision "fp8"`},
 		{backends.Options{Device: "cuda:0", StandardOperators: true}, "StandardOperators"},
 		{backends.Options{Device: "cuda:0", Profile: "steps.json"}, "nsys"},

@@ -15,23 +15,27 @@ import (
 )
 
 type program struct {
-	device  device.Device
-	name    string       // of the device
-	release func() error // what Close does last
-	step    *graph.Step
-	state   *state
-	memory  *arena          // of whichever tape is running
-	train   *tape           // nil if the step has none
-	eval    *tape           // Features
-	project *tape           // Project
-	sums    *sums           // what Backward needs; nil until it is called
-	trace   *trace.Recorder // of training; nil for none
-	closed  bool
+	device   device.Device
+	name     string // of the device
+	recorder *recorder
+	release  func() error // what Close does last
+	step     *graph.Step
+	state    *state
+	memory   *arena          // of whichever tape is running
+	train    *tape           // nil if the step has none
+	eval     *tape           // Features
+	project  *tape           // Project
+	sums     *sums           // what Backward needs; nil until it is called
+	trace    *trace.Recorder // of training; nil for none
+	closed   bool
 }
 
-// compile prepares a step. The trace of its training belongs in the file called profile, unless that is "".
-func compile(ctx context.Context, d device.Device, name, profile string, s *graph.Step) (_ *program, err error) {
-	p := &program{device: d, name: name, step: s, memory: &arena{device: d}, release: func() error { return nil }}
+// compile prepares a step for a backend, which must stay open.
+func compile(ctx context.Context, b *backend, s *graph.Step) (_ *program, err error) {
+	d := b.device
+	p := &program{
+		device: d, name: b.info.Device, recorder: b.recorder, step: s, memory: &arena{device: d}, release: func() error { return nil },
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -70,8 +74,11 @@ func compile(ctx context.Context, d device.Device, name, profile string, s *grap
 			return nil, err
 		}
 	}
+	if err := p.rehearse(ctx, p.train, p.eval, p.project); err != nil {
+		return nil, err
+	}
 	if p.train != nil {
-		if p.trace, err = trace.NewRecorder(profile); err != nil {
+		if p.trace, err = trace.NewRecorder(b.profile); err != nil {
 			return nil, err
 		}
 		p.train.run.trace = p.trace
@@ -85,7 +92,7 @@ func (p *program) newTape(r recipe) (*tape, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.run.device = p.name
+	t.recorder, t.run.device = p.recorder, p.name
 	return t, p.room(t)
 }
 
@@ -95,6 +102,42 @@ func (p *program) room(t *tape) error {
 		return adviseBatch(t.image, err)
 	}
 	return nil
+}
+
+// rehearse runs tapes once on a device that loads what computes only then. It changes no tensor that anyone reads.
+func (p *program) rehearse(ctx context.Context, tapes ...*tape) error {
+	if _, late := p.device.(device.LateLoader); !late {
+		return nil
+	}
+	for _, t := range tapes {
+		if t == nil {
+			continue
+		}
+		if err := p.tryOut(ctx, t); err != nil {
+			return adviseBatch(t.image, fmt.Errorf("trying it before it is relied on: %w", err))
+		}
+	}
+	return nil
+}
+
+// tryOut runs a tape on whatever lies in memory, but for labels, which have to be those of classes.
+func (p *program) tryOut(ctx context.Context, t *tape) error {
+	if err := p.room(t); err != nil {
+		return err
+	}
+	if t.classes != nil {
+		if err := p.device.Upload(t.classes.pointer(), make([]byte, t.classes.bytes)); err != nil {
+			return err
+		}
+	}
+	if err := t.call(ctx); err != nil {
+		return err
+	}
+	if len(t.results) == 0 {
+		return nil
+	}
+	_, err := read(t.results[0], 1) // an error of what runs on the device comes with what waits for it
+	return err
 }
 
 var errClosed = errors.New("the program is closed")

@@ -41,7 +41,7 @@ func open(ctx context.Context, o backends.Options) (backends.Backend, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := backends.OnlyFloat32(o.Precision); err != nil {
+	if err := errors.Join(backends.OnlyFloat32(o.Precision), backends.OnlyInOrder(o.AnyOrder)); err != nil {
 		return nil, err
 	}
 	p, err := newProvider(o)

@@ -19,7 +19,7 @@ func open(_ context.Context, o backends.Options) (backends.Backend, error) {
 	if o.Device != "" && o.Device != "cpu" {
 		return nil, fmt.Errorf("unknown device %q: known devices are cpu", o.Device)
 	}
-	if err := backends.OnlyFloat32(o.Precision); err != nil {
+	if err := errors.Join(backends.OnlyFloat32(o.Precision), backends.OnlyInOrder(o.AnyOrder)); err != nil {
 		return nil, err
 	}
 	if o.Provider != "" || len(o.ProviderOptions) > 0 || o.Profile != "" {

@@ -23,15 +23,20 @@ export CGO_ENABLED=0
 build_with() { # go build, or go test -c, and its arguments
     (cd "$root" && go "$@")
 }
-build_with build -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/" ./cmd/pretrain ./cmd/evaluate
+build_with build -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/" ./cmd/pretrain ./benchmarks/stream ./benchmarks/score
 build_with build -buildvcs=false -o "$build/ingest" ./cmd/ingest
 build_with test -c -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/conformance.test" ./backends/gorgonia
 build_with test -c -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/step.test" ./benchmarks/step
 for set in train test; do
     "$build/ingest" -in "$data/cifar10-$set.tar" -out "$bundle/$set" -max-bad 0
 done
-cp "$root/benchmarks/gpu/run.sh" "$root/benchmarks/gpu/summary.py" "$root/benchmarks/compare.py" "$bundle/"
-cp "$root/benchmarks/peers/torch_step.py" "$root/benchmarks/peers/torch_model.py" "$bundle/peers/"
+for file in run.sh parts.sh training.sh faults.py runs.py summary.py curves.py; do
+    cp "$root/benchmarks/gpu/$file" "$bundle/"
+done
+cp "$root/benchmarks/compare.py" "$bundle/"
+for file in torch_step torch_train torch_model batches tensors; do
+    cp "$root/benchmarks/peers/$file.py" "$bundle/peers/"
+done
 {
     commit=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || commit=unknown
     [ -z "$(git -C "$root" status --porcelain 2>/dev/null)" ] || commit="$commit with changes"

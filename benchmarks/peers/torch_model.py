@@ -21,6 +21,17 @@ ARCHITECTURES = {
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+def set_precision(precision):
+    """Sets that of products in float32 for the whole program, and returns the type to compute in by autocast, or None."""
+    torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    torch.backends.cudnn.benchmark = True  # take the fastest algorithm of each convolution
+    return torch.bfloat16 if precision == "bf16" else None
+
+
 def conv(channels_in, channels, kernel, stride):
     return nn.Conv2d(channels_in, channels, kernel, stride, (kernel - 1) // 2, bias=False)
 

@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32")
+    parser.add_argument("--precision", choices=torch_model.PRECISIONS, default="fp32")
     args = parser.parse_args()
 
     on_gpu = args.device == "cuda"
@@ -66,15 +66,12 @@ def main():
         sys.exit("no GPU: PyTorch has none that it can use, or was built for the CPU")
     if not on_gpu and args.precision != "fp32":
         parser.error("on the CPU the precision is fp32")
-    torch.set_float32_matmul_precision("highest" if args.precision == "fp32" else "high")
-    torch.backends.cudnn.allow_tf32 = args.precision != "fp32"
-    torch.backends.cudnn.benchmark = True  # take the fastest algorithm of each convolution
+    autocast = torch_model.set_precision(args.precision)
     started, used = memory("VmRSS"), memory_of_gpu() if on_gpu else 0
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
     mode, layout = args.variant.split("-", 1)
     net = torch_model.network(args.encoder, args.width, args.size)
-    autocast = torch.bfloat16 if args.precision == "bf16" else None
     objective = torch_model.objective(net, layout, TEMPERATURE, compiled=mode == "compile", device=args.device, autocast=autocast)
     sgd = torch_model.sgd(net, rate=0.05, momentum=0.9, weight_decay=5e-4)
     views = torch.randint(256, (2 * args.images, args.size, args.size, 3), dtype=torch.uint8)

@@ -2,9 +2,10 @@
 
     stream -run RUN -steps N | python torch_train.py --first RUN/checkpoints/step-0 --out OUT --steps N
 
-Standard input is the Arrow stream of benchmarks/stream. The recipe is that of run.json of the checkpoint --first, of step 0. OUT becomes
-the directory of a run as simclr/FORMAT.md describes it, with a checkpoint wherever RUN has one, so that `evaluate` and plot_run.py take
-it like any other. Where OUT has a checkpoint already, training goes on from it: the stream must begin there (stream -from).
+Standard input is what benchmarks/stream writes, with -raw or without. The recipe is that of run.json of the checkpoint --first, of step
+0. OUT becomes the directory of a run as simclr/FORMAT.md describes it, with a checkpoint wherever RUN has one, so that `evaluate` and
+plot_run.py take it like any other. Where OUT has a checkpoint already, training goes on from it: the stream must begin there (stream
+-from). SIGINT and SIGTERM save a checkpoint before they end it, with status 130.
 """
 
 import argparse
@@ -14,16 +15,19 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import sys
+import threading
 import time
 
-import pyarrow as pa
-import safetensors.torch
 import torch
 
+import batches
+import tensors
 import torch_model
 
 MOMENTUM = "momentum/"
+AHEAD = 4  # batches that are read before they are needed
 # Fields of the recipe that this script follows. Others that are set are named in a warning: the recipe may not be the same.
 KNOWN = {
     "model": {"encoder", "width", "image_size", "head", "head_layers", "projection", "temperature", "mean", "std", "loss", "ones_init"},
@@ -63,10 +67,10 @@ class Recipe:
 
 
 class Checkpoints:
-    """The directory of a run."""
+    """The directory of a run. Of its checkpoints, backend says what computed them."""
 
-    def __init__(self, out, recipe, layout):
-        self.out, self.recipe, self.layout = out, recipe, layout
+    def __init__(self, out, recipe, backend):
+        self.out, self.recipe, self.backend = out, recipe, backend
 
     def latest(self):
         """Returns the checkpoint to go on from, or None."""
@@ -75,12 +79,12 @@ class Checkpoints:
 
     def load(self, path, net, sgd):
         """Sets weights, running statistics and momentum to those of a checkpoint, and returns its step."""
-        weights = safetensors.torch.load_file(path / "weights.safetensors")
+        weights = tensors.load(path / "weights.safetensors")
         counters = {name for name in net.state_dict() if name.endswith("num_batches_tracked")}  # which goclr does not have
         missing, unexpected = net.load_state_dict(weights, strict=False)
         if (lacking := set(missing) - counters) or unexpected:
             sys.exit(f"{path} is of another network: it lacks {sorted(lacking)} and has besides {unexpected}")
-        momentum = safetensors.torch.load_file(path / "momentum.safetensors")
+        momentum = tensors.load(path / "momentum.safetensors")
         for name, parameter in net.named_parameters():
             sgd.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum[MOMENTUM + name])
         return json.loads((path / "run.json").read_text())["step"]
@@ -94,12 +98,9 @@ class Checkpoints:
         aside.mkdir(parents=True)
         weights = {name: t for name, t in net.state_dict().items() if not name.endswith("num_batches_tracked")}
         momentum = {MOMENTUM + name: sgd.state[p]["momentum_buffer"] for name, p in net.named_parameters()}
-        for tensors, name in (weights, "weights"), (momentum, "momentum"):
-            tensors = {k: t.contiguous() for k, t in tensors.items()}
-            safetensors.torch.save_file(tensors, aside / f"{name}.safetensors")
-        backend = {"backend": "torch", "device": "cpu", "library": f"PyTorch {torch.__version__} {self.layout}",
-                   "cpu": platform.machine(), "threads": torch.get_num_threads()}
-        (aside / "run.json").write_text(json.dumps(self.recipe.info | {"step": step, "backend": backend}, indent=2))
+        tensors.save(weights, aside / "weights.safetensors")
+        tensors.save(momentum, aside / "momentum.safetensors")
+        (aside / "run.json").write_text(json.dumps(self.recipe.info | {"step": step, "backend": self.backend}, indent=2))
         aside.rename(parent / whole)
         link(f"checkpoints/{whole}", self.out / "latest")
         link("latest/weights.safetensors", self.out / "weights.safetensors")
@@ -110,6 +111,16 @@ def link(target, path):
     new.unlink(missing_ok=True)
     new.symlink_to(target)
     new.rename(path)
+
+
+def describe(args):
+    """Returns what computes, as run.json has it."""
+    mode = f"{args.layout} compiled" if args.compile else args.layout
+    backend = {"backend": "torch", "device": args.device, "library": f"PyTorch {torch.__version__} {mode}", "cpu": platform.machine(),
+               "threads": torch.get_num_threads()}
+    if args.device == "cuda":
+        backend["library"] += f" on {torch.cuda.get_device_name()}"
+    return backend if args.precision == "fp32" else backend | {"precision": args.precision}
 
 
 def open_log(path, done):
@@ -126,32 +137,41 @@ def main():
     parser.add_argument("--steps", type=int, required=True, help="steps in all")
     parser.add_argument("--layout", choices=torch_model.LAYOUTS, default="channels-last")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=torch_model.PRECISIONS, default="fp32")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile")
     args = parser.parse_args()
+    stopped = threading.Event()
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda *_: stopped.set())
 
+    if args.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("no GPU: PyTorch has none that it can use, or was built for the CPU")
     torch.set_num_threads(args.threads)
+    autocast = torch_model.set_precision(args.precision)
     recipe = Recipe(json.loads((args.first / "run.json").read_text()))
     net = recipe.network()
     model, optimizer = recipe.model, recipe.optimizer
-    objective = torch_model.objective(net, args.layout, model["temperature"], model["mean"], model["std"])
+    objective = torch_model.objective(net, args.layout, model["temperature"], model["mean"], model["std"], compiled=args.compile,
+                                      device=args.device, autocast=autocast)
     sgd = torch_model.sgd(net, 0, optimizer["momentum"], optimizer["weight_decay"])
-    checkpoints = Checkpoints(args.out, recipe, args.layout)
+    checkpoints = Checkpoints(args.out, recipe, describe(args))
     done = checkpoints.load(checkpoints.latest() or args.first, net, sgd)
     if not checkpoints.latest():
         checkpoints.save(0, net, sgd)
     log = open_log(args.out / "metrics.jsonl", done)
-    batches = pa.ipc.open_stream(sys.stdin.buffer)
-    found = {k.decode(): v.decode() for k, v in batches.schema.metadata.items()}
-    if found != {"plan_hash": recipe.info["plan_hash"], "from": str(done)}:
+    # Not sys.stdin: Python would abort at its end if the thread that reads ahead were reading that.
+    found, stream = batches.open_stream(open(0, "rb", closefd=False), pinned=args.device == "cuda")
+    if found != {"plan_hash": recipe.info["plan_hash"], "from": done}:
         sys.exit(f"the stream has {found}, but this run is at step {done} of plan {recipe.info['plan_hash']}")
 
     before = time.perf_counter()
-    for batch in batches:
-        views = torch.from_numpy(batch["views"].to_numpy_ndarray().copy()).flatten(0, 1)
+    for views in batches.ahead(stream, AHEAD):
         waited = time.perf_counter() - before
         for group in sgd.param_groups:
             group["lr"] = recipe.rate(done)
         sgd.zero_grad(set_to_none=True)
-        loss = objective(views)
+        loss = objective(views.to(args.device, non_blocking=True))
         loss.backward()
         sgd.step()
         value = loss.item()
@@ -161,12 +181,20 @@ def main():
         took = time.perf_counter() - before
         log.write(json.dumps({
             "step": done, "epoch": done / recipe.steps_per_epoch, "loss": value, "lr": recipe.rate(done - 1),
-            "images_per_s": batch.num_rows / took, "wait": waited / took,
+            "images_per_s": len(views) / 2 / took, "wait": waited / took,
         }) + "\n")
         if done % recipe.checkpoint_every == 0 or done == args.steps:
             checkpoints.save(done, net, sgd)
         before = time.perf_counter()
+        if done == args.steps:
+            return
+        if stopped.is_set():
+            break
     if done < args.steps:
+        checkpoints.save(done, net, sgd)
+        if stopped.is_set():
+            print(f"stopped after step {done} of {args.steps}", file=sys.stderr)
+            sys.exit(130)
         sys.exit(f"the stream ended after step {done} of {args.steps}")
 
 

@@ -5,6 +5,9 @@
 //
 // Images and stages are those of the run's settings; it refuses to begin unless the plan that they make is that of the run. The schema's
 // metadata has plan_hash, the SHA-256 of the plan as in run.json, and from, the number of the first batch.
+//
+// With -raw no library is needed to read it: one line, a JSON object with plan_hash, from, and the shape [B,2,H,W,3] of a batch; then the
+// bytes of the views of each batch, and nothing between them.
 package main
 
 import (
@@ -18,9 +21,6 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/ipc"
-
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
 	"github.com/goclr/goclr/simclr"
@@ -33,14 +33,15 @@ func main() {
 	data := flag.String("data", "", "where the images are now (default where they were for the run)")
 	from := flag.Int("from", 0, "number of the first batch, counted from 0")
 	steps := flag.Int("steps", 0, "number of the batch to end before (default the end of the schedule)")
+	raw := flag.Bool("raw", false, "write a line of JSON and the views' bytes instead of Arrow")
 	flag.Parse()
-	if err := write(os.Stdout, *run, *data, *from, *steps); err != nil {
+	if err := write(os.Stdout, *raw, *run, *data, *from, *steps); err != nil {
 		log.Fatalf("stream: %v", err)
 	}
 }
 
 // write writes the batches from number from on, to the one before number steps or, if that is 0, to the end.
-func write(w io.Writer, run, data string, from, steps int) (err error) {
+func write(w io.Writer, raw bool, run, data string, from, steps int) (err error) {
 	if run == "" {
 		return errors.New("-run is needed: the directory that pretrain -out wrote")
 	}
@@ -66,10 +67,17 @@ func write(w io.Writer, run, data string, from, steps int) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", run, err)
 	}
-	metadata := arrow.NewMetadata([]string{"plan_hash", "from"}, []string{c.PlanHash, strconv.Itoa(from)})
 	buffered := bufio.NewWriterSize(w, 1<<20)
-	stream := ipc.NewWriter(buffered, ipc.WithSchema(arrow.NewSchema(p.Schema().Fields(), &metadata)))
-	defer func() { err = errors.Join(err, stream.Close(), buffered.Flush()) }()
+	defer func() { err = errors.Join(err, buffered.Flush()) }()
+	open := openArrow
+	if raw {
+		open = openRaw
+	}
+	stream, err := open(buffered, p, from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stream.Close()) }()
 	if from == steps {
 		return nil
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -57,7 +59,7 @@ func TestStreamHasTheBatchesOfTheRun(t *testing.T) {
 	run, p := train(t)
 	const from, steps = 5, 8 // from one epoch into the next
 	var out bytes.Buffer
-	if err := write(&out, run, "", from, steps); err != nil {
+	if err := write(&out, false, run, "", from, steps); err != nil {
 		t.Fatal(err)
 	}
 	stream, err := ipc.NewReader(&out)
@@ -98,6 +100,47 @@ func TestStreamHasTheBatchesOfTheRun(t *testing.T) {
 	}
 }
 
+func TestRawStreamHasTheBytesOfTheBatches(t *testing.T) {
+	run, p := train(t)
+	const from, steps = 5, 8
+	var out bytes.Buffer
+	if err := write(&out, true, run, "", from, steps); err != nil {
+		t.Fatal(err)
+	}
+	line, err := out.ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got header
+	if err := json.Unmarshal(line, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := header{PlanHash: p.Plan().Hash(), From: from, Shape: []int{batch, 2, 8, 8, 3}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the header is %+v, want %+v", got, want)
+	}
+	n := from
+	for record, err := range p.Batches(t.Context(), from) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == steps {
+			break
+		}
+		views, _, err := pipeline.Views(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Next(len(views)), views) {
+			t.Errorf("batch %d has other views", n)
+		}
+		n++
+	}
+	if out.Len() > 0 {
+		t.Errorf("%d bytes follow the last batch", out.Len())
+	}
+}
+
 func TestStreamRefuses(t *testing.T) {
 	run, _ := train(t)
 	for _, c := range []struct {
@@ -114,7 +157,7 @@ func TestStreamRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := write(&out, c.run, c.data, c.from, c.steps)
+			err := write(&out, false, c.run, c.data, c.from, c.steps)
 			if err == nil || !strings.Contains(err.Error(), c.want) || out.Len() > 0 {
 				t.Errorf("%v, want %q; %d bytes were written", err, c.want, out.Len())
 			}

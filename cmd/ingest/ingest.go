@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"runtime"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
@@ -16,7 +14,11 @@ const help = `
 ingest writes images as shards: files that training reads at random without unpacking, with a checksum on each image.
 
   ingest -in SRC -out DIR    decode every image once, set bad ones aside, write the others to the new folder DIR
+  ingest merge -out DIR PART...  put together what ingests with -part have written, on one machine or many
   ingest verify DIR          read all of DIR again and find any bit that changed
+  ingest stat SRC            count: classes, sizes, formats, bytes, duplicates
+  ingest cat SRC KEY         one image, as it is stored
+  ingest look QUARANTINE     bad images, of shards or of a training: list, show, extract, try again
 
 SRC is one of
   photos/                    a folder laid out as class/name or split/class/name; a flat folder has no labels
@@ -34,34 +36,40 @@ and "#train" or "#test" after it where it has splits.
 Images go into shards as they are. With -max-side, those that are larger are re-encoded once, as smaller JPEGs: every
 epoch then reads and decodes less. The manifest records it, and a run on such shards is another than one on the originals.
 
-Bad images are copied to DIR/quarantine; DIR/quarantine.jsonl says why. DIR appears when it is complete.
+Each shard is a random sample of the images, by a hash of their names, whatever the source's form and order. Bad images go to
+DIR/quarantine.arrow, each with the reason. DIR appears when it is complete: until then there is DIR.partial, and an ingest that
+was stopped, in whatever way, goes on with it when it is run again.
 
 Examples:
   ingest -in photos.tar -out shards
   ingest -in photos.tar -out shards-400 -max-side 400 -quality 85
   ingest -in cifar-10-binary.tar.gz#train -out cifar10-train -max-bad 0
   ingest verify shards
+
+"ingest verify -h" and so on tell the flags of each.
 `
 
-func run(ctx context.Context, args []string) error {
+func ingest(ctx context.Context, args []string) error {
 	f := cli.NewFlags("ingest", help)
 	in := f.String("in", "", "the images: `SRC` as above")
 	out := f.String("out", "", "the `folder` to make for the shards")
 	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails")
-	maxPixels := f.Int("max-pixels", stages.DefaultMaxPixels,
-		"width times height above which an image is bad, before it takes memory")
+	maxPixels := maxPixelsFlag(f)
 	maxSide := f.Int("max-side", 0,
 		"the longer side in `pixels` that larger images are re-encoded to (default: every image stays as it is)")
 	quality := f.Int("quality", 90, "the JPEG `quality` of re-encoded images, 1 to 100")
+	dedupe := f.Bool("dedupe", false, "leave out images whose bytes are those of another, and list them")
+	split := f.String("split", "", "cut the images by a hash of their names: `train=0.9,val=0.1` makes DIR/train and DIR/val")
+	part := f.String("part", "", "write part `i/n` of the shards, i from 1 to n: see ingest merge -h")
 	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
-	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`")
-	tempDir := f.String("temp", os.TempDir(), "the `folder` that a compressed archive or a table is unpacked to while it is read")
+	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`, on average")
+	tempDir := tempFlag(f)
 	force := f.Bool("force", false, "replace DIR if it holds shards")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
-		return subcommand(ctx, f)
+		return unexpected(f.Arg(0))
 	}
 	switch {
 	case *in == "":
@@ -86,18 +94,34 @@ func run(ctx context.Context, args []string) error {
 	case *shardMB < 1:
 		return cli.Usagef("-shard-mb %d: it must be at least 1", *shardMB)
 	}
+	splits, err := parseSplits(*split)
+	if err != nil {
+		return err
+	}
 	o := datasets.IngestOptions{
-		Check:         func(b []byte) (int, int, error) { return stages.Check(b, *maxPixels) },
-		MaxBad:        *maxBad,
-		Workers:       *workers,
-		MaxShardBytes: int64(*shardMB) << 20,
-		Replace:       *force,
+		Check:       func(b []byte) (int, int, error) { return stages.Check(b, *maxPixels) },
+		MaxBad:      *maxBad,
+		Workers:     *workers,
+		ShardBytes:  int64(*shardMB) << 20,
+		Deduplicate: *dedupe,
+		Replace:     *force,
+	}
+	if o.Part, o.Parts, err = parsePart(*part); err != nil {
+		return err
 	}
 	if f.Given("max-side") {
 		o.Reencode = &datasets.Reencoding{MaxSide: *maxSide, Quality: *quality,
 			Encoder: stages.Decode{}.Fingerprint(), Shrink: stages.Shrink}
 	}
-	return ingest(ctx, *in, *out, *tempDir, o)
+	src, err := datasets.Open(ctx, *in, datasets.Options{TempDir: *tempDir})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if len(splits) == 0 {
+		return write(ctx, src, *out, o)
+	}
+	return writeSplits(ctx, src, splits, *out, o)
 }
 
 // What -max-side may be: below, no view is worth making of an image; above, no JPEG is that large.
@@ -110,87 +134,4 @@ const (
 func badLimit(maxPixels int) error {
 	_, err := stages.Decode{MaxPixels: maxPixels}.Shape(pipeline.Shape{})
 	return err
-}
-
-func subcommand(ctx context.Context, f *cli.Flags) error {
-	name := f.Arg(0)
-	if name != "verify" {
-		if near, ok := cli.Nearest(name, []string{"verify"}); ok {
-			return cli.Usagef("unknown command %q; did you mean %q?", name, near)
-		}
-		return cli.Usagef("unexpected argument %q; the images go after -in, patterns in quotes", name)
-	}
-	if f.NArg() != 2 {
-		return cli.Usagef("verify takes one folder of shards")
-	}
-	if f.NFlag() > 0 {
-		return cli.Usagef("verify takes no flags")
-	}
-	return verify(ctx, f.Arg(1))
-}
-
-func ingest(ctx context.Context, in, out, tempDir string, o datasets.IngestOptions) (err error) {
-	src, err := datasets.Open(ctx, in, datasets.Options{TempDir: tempDir})
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	line := cli.NewLine(os.Stderr)
-	defer line.Close()
-	meter := cli.NewMeter("images", 0, src.Len())
-	o.Progress = func(done, _, bad int) {
-		text := meter.Text(done)
-		if bad > 0 {
-			text += fmt.Sprintf("  %d bad", bad)
-		}
-		line.Show(text)
-	}
-	sum, err := datasets.Ingest(ctx, src, out, o)
-	if err != nil {
-		return err
-	}
-	line.Close()
-	fmt.Printf("%s: %d images of %d classes, %s in %d shards, %s\n", out, sum.Images, len(src.Classes()),
-		size(sum.Bytes), sum.Shards, cli.FormatDuration(meter.Elapsed()))
-	if r := sum.Reencoded; o.Reencode != nil {
-		fmt.Printf("%d of them re-encoded to %d pixels, JPEG quality %d: %s -> %s\n", r.Images, o.Reencode.MaxSide,
-			o.Reencode.Quality, size(r.BytesBefore), size(r.BytesAfter))
-	}
-	if sum.Bad > 0 {
-		fmt.Printf("%d bad images are in %s/quarantine; %s/quarantine.jsonl says why\n", sum.Bad, out, out)
-	}
-	return nil
-}
-
-func verify(ctx context.Context, dir string) error {
-	line := cli.NewLine(os.Stderr)
-	defer line.Close()
-	meter := cli.NewMeter("MB", 0, 0)
-	report, err := datasets.Verify(ctx, dir, func(done, total int64) {
-		meter.SetTotal(int(total / 1e6))
-		line.Show(meter.Text(int(done / 1e6)))
-	})
-	if err != nil {
-		return err
-	}
-	line.Close()
-	fmt.Printf("%s: good: %d images in %d shards, %s read, every checksum matches\n", dir, report.Images, report.Shards,
-		size(report.Bytes))
-	if report.Quarantined > 0 {
-		fmt.Printf("%d bad images are in its quarantine\n", report.Quarantined)
-	}
-	return nil
-}
-
-// size writes a number of bytes in the unit that suits it.
-func size(n int64) string {
-	switch {
-	case n < 1e3:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 1e6:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1e9:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }

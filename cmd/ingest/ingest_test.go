@@ -11,10 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -27,7 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // command runs the command in another process and returns its exit code and what it printed.
@@ -101,18 +104,19 @@ func TestBadInput(t *testing.T) {
 	if code != cli.ExitOK || !strings.Contains(said, "8 images of 2 classes") || !strings.Contains(said, "4 bad images") {
 		t.Errorf("exit code %d, %s", code, said)
 	}
-	list, err := os.ReadFile(filepath.Join(out, "quarantine.jsonl"))
-	if err != nil {
-		t.Fatal(err)
+	var names []string
+	for bad, err := range datasets.ReadQuarantine(out) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, bad.Key)
+		if bad.Key == "dog/huge.jpg" && !strings.Contains(bad.Reason, "30000") {
+			t.Errorf("reason of the huge image: %s", bad.Reason)
+		}
 	}
-	for i, name := range []string{"cat/empty.jpg", "cat/truncated.jpg", "dog/huge.jpg", "dog/text.jpg"} {
-		line := strings.Split(string(list), "\n")[i]
-		if !strings.Contains(line, name) {
-			t.Errorf("bad image %d is %s, want %s", i, line, name)
-		}
-		if name == "dog/huge.jpg" && !strings.Contains(line, "30000") {
-			t.Errorf("reason of the huge image: %s", line)
-		}
+	slices.Sort(names)
+	if want := []string{"cat/empty.jpg", "cat/truncated.jpg", "dog/huge.jpg", "dog/text.jpg"}; !slices.Equal(names, want) {
+		t.Errorf("bad images are %q, want %q", names, want)
 	}
 
 	if code, said = command(t, "verify", out); code != cli.ExitOK || !strings.Contains(said, "every checksum matches") {
@@ -158,9 +162,25 @@ func TestUsage(t *testing.T) {
 		{"-in synthetic -maxbad 1", "did you mean -max-bad?"},
 		{"verfy x", `did you mean "verify"?`},
 		{"photos", `unexpected argument "photos"`},
+		{"-force look x", `ingest look`},
 		{"verify", "one folder"},
 		{"verify a b", "one folder"},
-		{"verify a -force", "no flags"},
+		{"verify a -decod", "did you mean -decode?"},
+		{"verify a -workers 0", "-workers 0"},
+		{"verify a -max-pixels -3", "-max-pixels -3"},
+		{"lok x", `did you mean "look"?`},
+		{"look", "one quarantine"},
+		{"look a b", "one quarantine"},
+		{"look a -n -1", "-n -1"},
+		{"look a -match [", "-match"},
+		{"look a -workers 0", "-workers 0"},
+		{"look a -max-pixels -3", "-max-pixels -3"},
+		{"look a -retri", "did you mean -retry?"},
+		{"stat", "one data set"},
+		{"stat a b", "one data set"},
+		{"stat a -workers 0", "-workers 0"},
+		{"cat a", "in quotes"},
+		{"cat a b c", "in quotes"},
 	} {
 		err := run(t.Context(), strings.Fields(c.args))
 		var usage *cli.UsageError
@@ -175,14 +195,17 @@ func TestUsage(t *testing.T) {
 		!strings.Contains(said, "-max-bad fraction") {
 		t.Errorf("exit code %d, %s", code, said)
 	}
-	if err := run(t.Context(), []string{"-h"}); !errors.Is(err, flag.ErrHelp) {
-		t.Error(err)
+	for _, words := range []string{"-h", "verify -h", "look -h", "stat -h", "cat -h"} {
+		if err := run(t.Context(), strings.Fields(words)); !errors.Is(err, flag.ErrHelp) {
+			t.Errorf("%s: %v", words, err)
+		}
 	}
 }
 
 func TestMissing(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "shards")
-	for _, args := range [][]string{{"-in", "/missing.tar", "-out", out}, {"verify", "/missing"}} {
+	for _, args := range [][]string{{"-in", "/missing.tar", "-out", out}, {"verify", "/missing"}, {"look", "/missing"},
+		{"stat", "/missing"}, {"cat", "/missing", "key"}} {
 		if code, said := command(t, args...); code != cli.ExitFailure || !strings.Contains(said, "/missing") {
 			t.Errorf("%q: exit code %d, %s", args, code, said)
 		}
@@ -245,4 +268,56 @@ func TestWorkers(t *testing.T) {
 	if fingerprints[0] != fingerprints[1] {
 		t.Error("the output depends on the number of workers")
 	}
+}
+
+// TestPartsAndSplits writes shards in parts and in splits, from the command line.
+func TestPartsAndSplits(t *testing.T) {
+	src := photos(t, nil)
+	dir := t.TempDir()
+	whole, merged := filepath.Join(dir, "whole"), filepath.Join(dir, "merged")
+	saysAll(t, cli.ExitOK, []string{"8 images of 2 classes"}, "-in", src, "-out", whole)
+	saysAll(t, cli.ExitOK, []string{"/2: "}, "-in", src, "-out", filepath.Join(dir, "parts", "2"), "-part", "2/2")
+	saysAll(t, cli.ExitFailure, []string{"[1] are missing", "-part"}, "merge", "-out", merged, filepath.Join(dir, "parts", "2"))
+	saysAll(t, cli.ExitOK, []string{"/1: "}, "-in", src, "-out", filepath.Join(dir, "parts", "1"), "-part", "1/2")
+	saysAll(t, cli.ExitOK, []string{"8 images of 2 classes"}, "merge", "-out", merged, filepath.Join(dir, "parts", "2"), filepath.Join(dir, "parts", "1"))
+	for _, name := range []string{"manifest.json", "shard-00000.arrow"} {
+		a, err := os.ReadFile(filepath.Join(whole, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(merged, name)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s of the merged parts is another one, or %v", name, err)
+		}
+	}
+
+	splits := filepath.Join(dir, "splits")
+	saysAll(t, cli.ExitOK, []string{"/train: ", "/val: "}, "-in", src, "-out", splits, "-split", "train=0.5,val=0.5")
+	counts := 0
+	for _, name := range []string{"train", "val"} {
+		d, err := datasets.Open(t.Context(), splits+"#"+name, datasets.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts += d.Len()
+		d.Close()
+	}
+	if counts != 8 {
+		t.Errorf("%d images in the splits", counts)
+	}
+	copied := filepath.Join(dir, "copied")
+	same := photos(t, map[string][]byte{"dog/again.jpg": jpegBytes(t)})
+	saysAll(t, cli.ExitOK, []string{"1 images of 2 classes", "8 images were left out", "duplicates.jsonl"}, "-in", same, "-out", copied, "-dedupe")
+	for _, c := range []struct {
+		says string
+		args []string
+	}{
+		{"-split train=0.5: its fractions add up to 0.5", []string{"-split", "train=0.5"}},
+		{`"train" is no split`, []string{"-split", "train"}},
+		{"-part 3/2", []string{"-part", "3/2"}},
+		{"-part two", []string{"-part", "two"}},
+	} {
+		saysAll(t, cli.ExitUsage, []string{c.says}, append([]string{"-in", src, "-out", filepath.Join(dir, "x")}, c.args...)...)
+	}
+	saysAll(t, cli.ExitUsage, []string{"-out is missing"}, "merge", whole)
+	saysAll(t, cli.ExitUsage, []string{"which parts?"}, "merge", "-out", filepath.Join(dir, "x"))
 }

@@ -245,9 +245,10 @@ func TestMaxSideBad(t *testing.T) {
 	if d.Len() != len(files) {
 		t.Errorf("%d images, want %d", d.Len(), len(files))
 	}
-	b, err := os.ReadFile(filepath.Join(out, "quarantine", "00000000-cut.jpg"))
-	if err != nil || !bytes.Equal(b, large[:len(large)/2]) {
-		t.Errorf("the quarantine holds another file, or %v", err)
+	for bad, err := range datasets.ReadQuarantine(out) {
+		if err != nil || bad.Key != "a/cut.jpg" || !bytes.Equal(bad.Bytes, large[:len(large)/2]) {
+			t.Errorf("the quarantine holds %s, or %v", bad.Key, err)
+		}
 	}
 }
 

@@ -32,7 +32,8 @@ Examples:
 -init takes the encoder of another run or of a safetensors file with torchvision's names, and the head if it fits. Encoder, width
 and stem must be those of the file: for torchvision's own networks -width 1, an -image-size above 64, and -normalize imagenet.
 
-RUN/weights.safetensors is the encoder and head with torchvision's names, RUN/metrics.jsonl what was measured.
+RUN/weights.safetensors is the encoder and head with torchvision's names, RUN/metrics.jsonl what was measured,
+RUN/quarantine.arrow the images that could not be used, each with the reason: see ingest look RUN.
 SIGINT and SIGTERM save a checkpoint before they end the run.`
 
 func main() { cli.Main("pretrain", run) }
@@ -57,7 +58,12 @@ func run(ctx context.Context, args []string) error {
 	defer data.Close()
 	line := cli.NewLine(os.Stderr)
 	defer line.Close()
-	p, err := s.pipeline(data, func(e *pipeline.SampleError) { line.Printf("bad image replaced: %v", e) })
+	bad, err := openBadImages(ctx, s, data, line)
+	if err != nil {
+		return err
+	}
+	defer bad.close()
+	p, err := s.pipeline(data, bad.add)
 	if err != nil {
 		return err
 	}
@@ -72,10 +78,10 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer b.Close()
 
-	progress := newProgress(line, p, config, s)
+	progress := newProgress(line, p, config, s, bad)
 	r := simclr.Run{
 		Dir: s.out, Config: config, Init: first.Weights, Resume: s.resume, MaxSteps: s.maxSteps,
-		CheckpointEvery: s.checkpointEvery, Keep: s.keep,
+		CheckpointEvery: s.checkpointEvery, BeforeCheckpoint: bad.flush, Keep: s.keep,
 		EvaluateEvery: s.evalEvery * p.Steps(), Evaluate: evaluation.score,
 		Observe: progress.show, Settings: s.record(),
 	}
@@ -84,6 +90,9 @@ func run(ctx context.Context, args []string) error {
 		line.Printf("%s", s.taken(first))
 	}
 	err = r.Train(ctx, b, p)
+	if failed := bad.close(); err == nil {
+		err = failed
+	}
 	line.Close()
 	if err != nil {
 		return s.explain(err)
@@ -96,6 +105,9 @@ func run(ctx context.Context, args []string) error {
 	if profile := s.backend.Options.Profile; profile != "" {
 		fmt.Fprintf(os.Stderr, "What took the time of a step is in %s.txt, each operator in %s\n", profile, profile)
 	}
+	if n := bad.file.Len(); n > 0 {
+		fmt.Fprintf(os.Stderr, "%d bad images are in %s; to see why: ingest look %s\n", n, filepath.Join(s.out, datasets.QuarantineName), s.out)
+	}
 	fmt.Fprintf(os.Stderr, "The encoder is in %s\n", filepath.Join(s.out, "weights.safetensors"))
 	return nil
 }
@@ -107,8 +119,8 @@ func (s *settings) explain(err error) error {
 	case errors.Is(err, simclr.ErrStopped):
 		return &cli.InterruptedError{Msg: fmt.Sprintf("%v; go on with: pretrain -resume -out %s", err, s.out)}
 	case errors.As(err, &bad):
-		return fmt.Errorf("%d of %d images are bad, more than -max-bad allows; the last: %w; run ingest, which sets bad ones aside, or raise -max-bad; the run is saved, go on with: pretrain -resume -out %s",
-			bad.Bad, bad.Read, bad.Last, s.out)
+		return fmt.Errorf("%d of %d images are bad, more than -max-bad allows; the last: %w; see all with: ingest look %s; run ingest, which sets bad ones aside, or raise -max-bad; the run is saved, go on with: pretrain -resume -out %s",
+			bad.Bad, bad.Read, bad.Last, s.out, s.out)
 	}
 	return err
 }

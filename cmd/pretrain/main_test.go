@@ -234,17 +234,33 @@ func TestDefaultsFollowOtherFlags(t *testing.T) {
 func TestProgressFitsATerminal(t *testing.T) {
 	var b bytes.Buffer
 	s := newSettings()
-	p := &progress{line: cli.NewLine(&b), settings: s, end: 123456, first: -1}
 	loss, accuracy, rate, wait := float32(12.3456), float32(0.987), float32(0.000123), 0.99
-	p.show(simclr.Record{Step: 23456, Loss: &loss, Accuracy: &accuracy, LearningRate: &rate, Images: 1234.5, Wait: &wait})
-	line := strings.TrimSpace(b.String())
-	for _, want := range []string{"step 23456/123456", "loss 12.35", "acc 99%", "lr 0.00012", "img/s", "wait 99%", "left"} {
-		if !strings.Contains(line, want) {
-			t.Errorf("no %q in %q", want, line)
-		}
+	q, err := datasets.OpenQuarantine(filepath.Join(t.TempDir(), datasets.QuarantineName))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(line) > 79 {
-		t.Errorf("%d columns: %s", len(line), line)
+	defer q.Close()
+	for bad, wanted := range map[int][]string{
+		0:     {"step 23456/123456", "loss 12.35", "acc 99%", "lr 0.00012", "img/s", "wait 99%", "left"},
+		12345: {"step 23456/123456", "loss 12.35", "acc 99%", "img/s", "wait 99%", "left", "12345 bad"},
+	} {
+		b.Reset()
+		for id := range bad {
+			if _, err := q.Add(datasets.BadImage{ID: uint64(id)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := &progress{line: cli.NewLine(&b), settings: s, bad: &badImages{file: q}, end: 123456, first: -1}
+		p.show(simclr.Record{Step: 23456, Loss: &loss, Accuracy: &accuracy, LearningRate: &rate, Images: 1234.5, Wait: &wait})
+		line := strings.TrimSpace(b.String())
+		for _, want := range wanted {
+			if bad == q.Len() && !strings.Contains(line, want) {
+				t.Errorf("no %q in %q", want, line)
+			}
+		}
+		if len(line) > 79 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
 	}
 }
 
@@ -259,13 +275,85 @@ func TestBadImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	code, out := pretrain(t, small(t, dir, "-data", images, "-epochs", "1")...)
-	if code != 0 || !strings.Contains(out, "bad image replaced") || !strings.Contains(out, "bad.jpg") {
-		t.Errorf("exit code %d, want the bad image named and the run go on: %s", code, out)
+	flags := func(dir string, more ...string) []string {
+		return small(t, dir, append([]string{"-data", images, "-epochs", "6"}, more...)...)
 	}
-	code, out = pretrain(t, small(t, t.TempDir(), "-data", images, "-epochs", "1", "-max-bad", "0")...)
+	code, out := pretrain(t, flags(dir, "-max-steps", "9")...)
+	if code != 0 || strings.Count(out, "bad image replaced") != 1 || !strings.Contains(out, "bad.jpg") ||
+		!strings.Contains(out, " 1 bad") || !strings.Contains(out, "ingest look "+dir) {
+		t.Errorf("exit code %d, want the bad image named once in three epochs and the run go on: %s", code, out)
+	}
+	if code, out = pretrain(t, "-resume", "-out", dir, "-max-steps", "18"); code != 0 || strings.Contains(out, "bad image replaced") ||
+		!strings.Contains(out, " 1 bad") {
+		t.Errorf("exit code %d, want the run go on with its bad image: %s", code, out)
+	}
+	for bad, err := range datasets.ReadQuarantine(dir) {
+		if err != nil || bad.Key != "bad.jpg" || bad.Stage != datasets.StageDecode || string(bad.Bytes) != "text" ||
+			!strings.Contains(bad.Reason, "not a JPEG") {
+			t.Errorf("the quarantine holds %+v, or %v", bad, err)
+		}
+	}
+	for _, name := range []string{"weights.safetensors", "latest", "metrics.jsonl", "checkpoints"} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out = pretrain(t, flags(dir)...); code != 1 || !strings.Contains(out, "another run") {
+		t.Errorf("exit code %d with the bad images of another run: %s", code, out)
+	}
+
+	dir = t.TempDir()
+	code, out = pretrain(t, flags(dir, "-max-bad", "0")...)
 	if code != 1 || !strings.Contains(out, "more than -max-bad allows") || !strings.Contains(out, "run ingest") {
 		t.Errorf("exit code %d with -max-bad 0: %s", code, out)
+	}
+	for _, err := range datasets.ReadQuarantine(dir) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestBadImagesAndKills kills a run again and again while it meets bad images: at the end each is set aside once.
+func TestBadImagesAndKills(t *testing.T) {
+	images := t.TempDir()
+	for i := range 40 {
+		b := grey(t)
+		if i%2 == 0 {
+			b = []byte{byte(i)}
+		}
+		if err := os.WriteFile(filepath.Join(images, fmt.Sprintf("%02d.jpg", i)), b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	args := small(t, dir, "-data", images, "-max-bad", "1", "-epochs", "1", "-max-steps", "10", "-checkpoint-every", "1", "-resume")
+	for attempt := range 3 {
+		c := command(args...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitForStep(t, dir, 1+3*attempt)
+		if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		c.Wait()
+	}
+	if code, out := pretrain(t, args...); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	seen := map[uint64]bool{}
+	for bad, err := range datasets.ReadQuarantine(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[bad.ID] || bad.ID%2 != 0 || !bytes.Equal(bad.Bytes, []byte{byte(bad.ID)}) {
+			t.Errorf("image %d, %s of %v is there, seen %t", bad.ID, bad.Key, bad.Bytes, seen[bad.ID])
+		}
+		seen[bad.ID] = true
+	}
+	if len(seen) != 20 {
+		t.Errorf("%d bad images are set aside, want 20", len(seen))
 	}
 }
 
@@ -333,14 +421,14 @@ func TestShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := strings.Replace(string(text), "\"version\": 1", "\"version\": 2", 1)
+	newer := strings.Replace(string(text), "\"version\": 2", "\"version\": 3", 1)
 	if newer == string(text) {
 		t.Fatalf("no version in %s", text)
 	}
 	if err := os.WriteFile(manifest, []byte(newer), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if code, out := run(); code != 1 || !strings.Contains(out, "version 2") {
+	if code, out := run(); code != 1 || !strings.Contains(out, "version 3") {
 		t.Errorf("with a later version: exit code %d: %s", code, out)
 	}
 }
@@ -453,6 +541,8 @@ func TestBadInput(t *testing.T) {
 		{"other loss", []string{"-resume", "-out", done, "-loss", "nt-logistic"}, 1, "loss nt-logistic instead of nt-xent"},
 		{"unknown backend", small(t, other, "-backend", "torch"), 1, "onnx, reference"},
 		{"unknown device", small(t, other, "-device", "tpu"), 1, "cpu"},
+		{"any order", small(t, other, "-deterministic=false"), 1, "say -deterministic"},
+		{"any order, float64", small(t, other, "-backend", "reference", "-deterministic=false"), 1, "say -deterministic"},
 		{"option of no provider", small(t, other, "-provider-option", "use_tf32=0"), 1, "provider"},
 		{"provider option", small(t, other, "-provider-option", "use_tf32"), 2, "-provider-option: want key=value"},
 		{"batch larger than the data", small(t, other, "-batch", "65"), 2, "at most 64"},

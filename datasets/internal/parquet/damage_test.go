@@ -1,7 +1,9 @@
 package parquet
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +79,22 @@ func TestErrors(t *testing.T) {
 	} {
 		if _, err := readAll(c.b); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("error %v, want %q", err, c.says)
+		}
+	}
+}
+
+// TestPageSize has a header that asks for more memory than its column has bytes be an error before it gets any.
+func TestPageSize(t *testing.T) {
+	for _, sizes := range [][2]int64{{1 << 30, 10}, {10, 1 << 30}, {maxPage, maxPage}} {
+		header := []byte{0x15, 0, 0x15} // a page of values; its size unpacked
+		header = append(binary.AppendVarint(header, sizes[0]), 0x15)
+		header = append(binary.AppendVarint(header, sizes[1]), 0)
+		c := &columnReader{in: bufio.NewReader(bytes.NewReader(header)), mostPacked: 1000, mostUnpacked: smallPage}
+		if err := c.nextPage(); err == nil || !strings.Contains(err.Error(), "more than the whole column has") {
+			t.Errorf("%d bytes: error %v", sizes, err)
+		}
+		if cap(c.packed)+cap(c.page) > smallPage {
+			t.Errorf("%d bytes: memory was taken", sizes)
 		}
 	}
 }

@@ -46,7 +46,7 @@ const (
 type Column struct {
 	Path     []string // names from the root
 	Type     Type
-	Text     bool // Bytes that are UTF-8
+	Text     bool // Bytes that stand for something: mostly texts
 	Repeated bool // it has any number of values a row
 }
 

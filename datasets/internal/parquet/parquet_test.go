@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testRows = 1500
+const testRows = 600
 
 // table returns columns of every type that can be read; every seventh value is null where nulls may be.
 func table(nulls bool) []parquettest.Column {
@@ -129,7 +129,7 @@ func TestEncodings(t *testing.T) {
 	for name, properties := range encodings() {
 		for _, nulls := range []bool{true, false} {
 			columns := table(nulls)
-			b := parquettest.Write(t, parquettest.File{GroupRows: 600, Required: !nulls, Properties: properties}, columns...)
+			b := parquettest.Write(t, parquettest.File{GroupRows: 250, Required: !nulls, Properties: properties}, columns...)
 			got, err := readAll(b)
 			compare(t, fmt.Sprint(name, ", nulls ", nulls), got, wanted(columns), err)
 		}

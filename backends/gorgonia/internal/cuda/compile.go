@@ -11,7 +11,7 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// A compiler makes machine code of the embedded sources, and keeps it in a directory for the next time.
+// A compiler makes code for a GPU of the embedded sources, and keeps it in a directory for the next time.
 type compiler struct {
 	nvrtc     *nvrtc
 	directory string // "": keep nothing
@@ -26,14 +26,9 @@ func defaultCache() string {
 	return filepath.Join(directory, "goclr", "cuda")
 }
 
-// compile returns the machine code of all kernels for GPUs of a compute capability, with images of a precision. NVRTC compiles the
-// programs side by side.
-func (c compiler) compile(major, minor int, p precision) ([][]byte, error) {
+// compile returns the code of all kernels for a kind of GPU, with images of a precision. NVRTC compiles the programs side by side.
+func (c compiler) compile(to target, p precision) ([][]byte, error) {
 	programs, headers, err := programs()
-	if err != nil {
-		return nil, err
-	}
-	architecture, err := c.nvrtc.architecture(major, minor)
 	if err != nil {
 		return nil, err
 	}
@@ -41,43 +36,40 @@ func (c compiler) compile(major, minor int, p precision) ([][]byte, error) {
 	if p == bf16 {
 		image = 1
 	}
-	options := []string{
-		fmt.Sprintf("--gpu-architecture=sm_%d", architecture), "--std=c++17", "-default-device",
-		fmt.Sprintf("-DIMAGE_BF16=%d", image),
-	}
-	cubins, errs := make([][]byte, len(programs)), make([]error, len(programs))
+	options := []string{"--std=c++17", "-default-device", fmt.Sprintf("-DIMAGE_BF16=%d", image)}
+	codes, errs := make([][]byte, len(programs)), make([]error, len(programs))
 	var group conc.WaitGroup
 	for i, program := range programs {
-		group.Go(func() { cubins[i], errs[i] = c.cached(program, headers, options) })
+		group.Go(func() { codes[i], errs[i] = c.cached(program, headers, to, options) })
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return cubins, nil
+	return codes, nil
 }
 
-// cached is the machine code of a program, as kept if it is.
-func (c compiler) cached(program source, headers []source, options []string) ([]byte, error) {
+// cached is the code of a program, as kept if it is.
+func (c compiler) cached(program source, headers []source, to target, options []string) ([]byte, error) {
 	if c.directory == "" {
-		return c.nvrtc.compile(program, headers, options)
+		return c.nvrtc.compile(program, headers, to, options)
 	}
-	file := filepath.Join(c.directory, c.key(program, headers, options)+".cubin")
-	if cubin, ok := readCubin(file); ok {
-		return cubin, nil
+	file := filepath.Join(c.directory, c.key(program, headers, to, options))
+	if code, ok := readCode(file); ok {
+		return code, nil
 	}
-	cubin, err := c.nvrtc.compile(program, headers, options)
+	code, err := c.nvrtc.compile(program, headers, to, options)
 	if err == nil {
-		writeCubin(file, cubin)
+		writeCode(file, code)
 	}
-	return cubin, err
+	return code, err
 }
 
-// key is a digest of all that decides about machine code.
-func (c compiler) key(program source, headers []source, options []string) string {
+// key is the name of a file for code: a digest of all that decides about it, and its kind.
+func (c compiler) key(program source, headers []source, to target, options []string) string {
 	digest := sha256.New()
 	add := func(s string) { fmt.Fprintf(digest, "%d:%s", len(s), s) }
-	fmt.Fprintf(digest, "NVRTC %d.%d ", c.nvrtc.major, c.nvrtc.minor)
+	fmt.Fprintf(digest, "NVRTC %d.%d %v ", c.nvrtc.major, c.nvrtc.minor, to)
 	for _, s := range append([]source{program}, headers...) {
 		add(s.name)
 		add(s.text)
@@ -85,22 +77,26 @@ func (c compiler) key(program source, headers []source, options []string) string
 	for _, o := range options {
 		add(o)
 	}
-	return hex.EncodeToString(digest.Sum(nil))
+	kind := ".cubin"
+	if to.virtual {
+		kind = ".ptx"
+	}
+	return hex.EncodeToString(digest.Sum(nil)) + kind
 }
 
-// readCubin reads machine code that writeCubin wrote; ok is false where there is none, or a damaged one. A file is the SHA-256 of the
-// code and the code.
-func readCubin(file string) (cubin []byte, ok bool) {
+// readCode reads code that writeCode wrote; ok is false where there is none, or a damaged one. A file is the SHA-256 of the code and the
+// code.
+func readCode(file string) (code []byte, ok bool) {
 	b, err := os.ReadFile(file)
 	if err != nil || len(b) <= sha256.Size {
 		return nil, false
 	}
-	cubin = b[sha256.Size:]
-	return cubin, sha256.Sum256(cubin) == [sha256.Size]byte(b)
+	code = b[sha256.Size:]
+	return code, sha256.Sum256(code) == [sha256.Size]byte(b)
 }
 
-// writeCubin keeps machine code. Where it cannot, the code is compiled again the next time.
-func writeCubin(file string, cubin []byte) {
+// writeCode keeps code. Where it cannot, the code is compiled again the next time.
+func writeCode(file string, code []byte) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return
 	}
@@ -109,8 +105,8 @@ func writeCubin(file string, cubin []byte) {
 		return
 	}
 	defer os.Remove(aside.Name())
-	sum := sha256.Sum256(cubin)
-	_, err = aside.Write(append(sum[:], cubin...))
+	sum := sha256.Sum256(code)
+	_, err = aside.Write(append(sum[:], code...))
 	if closed := aside.Close(); err == nil && closed == nil {
 		_ = os.Rename(aside.Name(), file)
 	}

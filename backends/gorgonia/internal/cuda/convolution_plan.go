@@ -165,7 +165,7 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 		mostAlgorithms, uintptr(unsafe.Pointer(&count)), uintptr(unsafe.Pointer(&algorithms[0])))); err != nil {
 		return err
 	}
-	refused := fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time", count)
+	refused := fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time: -deterministic=false lets it take others", count)
 	var large []convolutionAlgorithm
 	for _, a := range algorithms[:count] {
 		if a.math == cudnnConversionMath || a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {

@@ -40,7 +40,11 @@ func (l *cublasLt) check(function string, result uintptr) error {
 	if code == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %s", function, text(l.cublasLtGetStatusString.call(uintptr(code))))
+	err := fmt.Errorf("%s: %s", function, text(l.cublasLtGetStatusString.call(uintptr(code))))
+	if code == ltOutOfMemory {
+		return fmt.Errorf("%w: %w", err, errOutOfMemory)
+	}
+	return err
 }
 
 const (
@@ -123,7 +127,7 @@ func (v *products) multiply(m, n, k int, a unsafe.Pointer, transA bool, b unsafe
 		}
 		if err := v.check("cublasLtMatmul", v.cublasLtMatmul.call(v.handle, p.description, uintptr(unsafe.Pointer(v.one)),
 			uintptr(b), p.first, uintptr(a), p.second, uintptr(unsafe.Pointer(v.zero)), uintptr(out), p.result, uintptr(out), p.result,
-			uintptr(unsafe.Pointer(&p.algorithm)), v.workspace.address, productWorkspace, v.gpu.stream)); err != nil {
+			uintptr(unsafe.Pointer(&p.algorithm)), v.workspace.address, productWorkspace, v.gpu.kernels)); err != nil {
 			return fmt.Errorf("%v: %w", key, err)
 		}
 		return nil

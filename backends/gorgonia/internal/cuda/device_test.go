@@ -36,6 +36,41 @@ func TestOpenOlderGPU(t *testing.T) {
 	}
 }
 
+// TestOpenNewerGPU opens GPUs that NVRTC does not know: their driver compiles the kernels, or says why not.
+func TestOpenNewerGPU(t *testing.T) {
+	l := stub.Open(t)
+	l.Use(t)
+	l.Set("major", 12)
+	d, err := Open(Options{Precision: "bf16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "compiled by its driver for CUDA 13.0 from compute_90"; !strings.Contains(d.Library(), want) {
+		t.Errorf("the library is %q, want one with %q", d.Library(), want)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if !slices.Contains(l.Log(), "compiling compute_90") {
+		t.Error("the driver has compiled nothing")
+	}
+	for code, want := range map[int][]string{
+		driverPTXVersion: {"capability 12.0, newer than NVRTC 13.0", "install a newer driver, or name the libraries of CUDA 13.0 or older in GOCLR_CUDA", "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"},
+		209:              {"does not compile compute_90 for it: name the libraries of a newer CUDA in GOCLR_CUDA", "CUDA_ERROR_NO_BINARY_FOR_GPU"},
+	} {
+		l.Set("ptx", code)
+		_, err := Open(Options{})
+		for _, part := range want {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("error %d does not say %q: %v", code, part, err)
+			}
+		}
+	}
+	if n := l.Held(); n != 0 {
+		t.Errorf("%d things were not given back", n)
+	}
+}
+
 // TestPixelsBecomeImagesAtOnce needs no planes of floats in between.
 func TestPixelsBecomeImagesAtOnce(t *testing.T) {
 	g, l := standIn(t)

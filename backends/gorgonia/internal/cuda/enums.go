@@ -9,6 +9,7 @@ const (
 	driverNotReady     = 600 // CUDA_ERROR_NOT_READY
 	driverECC          = 214 // CUDA_ERROR_ECC_UNCORRECTABLE
 	driverNVLink       = 220 // CUDA_ERROR_NVLINK_UNCORRECTABLE
+	driverPTXVersion   = 222 // CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 	driverAddress      = 700 // CUDA_ERROR_ILLEGAL_ADDRESS
 	driverTimeout      = 702 // CUDA_ERROR_LAUNCH_TIMEOUT
 	driverStack        = 714 // CUDA_ERROR_HARDWARE_STACK_ERROR
@@ -21,6 +22,7 @@ const (
 	capabilityMinor    = 76  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
 	streamNonBlocking  = 1   // CU_STREAM_NON_BLOCKING
 	eventWithoutTiming = 2   // CU_EVENT_DISABLE_TIMING
+	captureRelaxed     = 2   // CU_STREAM_CAPTURE_MODE_RELAXED
 
 	cudnnNotSupported     = 3000 // CUDNN_STATUS_NOT_SUPPORTED
 	cudnnOutOfMemory      = 4004 // CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
@@ -34,6 +36,7 @@ const (
 	cudnnFMAMath          = 3    // CUDNN_FMA_MATH
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
 
+	ltOutOfMemory    = 3  // CUBLAS_STATUS_ALLOC_FAILED
 	ltNotSupported   = 15 // CUBLAS_STATUS_NOT_SUPPORTED
 	computeFloat     = 68 // CUBLAS_COMPUTE_32F
 	computeFastTF32  = 77 // CUBLAS_COMPUTE_32F_FAST_TF32

@@ -67,12 +67,12 @@ func standInKernels(t *testing.T, g *gpu, l *stub.Libraries, p precision) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cubins, err := compiler{n, l.Cache}.compile(g.major, g.minor, p)
+	codes, err := compiler{n, l.Cache}.compile(target{architecture: 90}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, cubin := range cubins {
-		if err := g.load(cubin); err != nil {
+	for _, code := range codes {
+		if err := g.load(code); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,10 +32,20 @@ func (g *gpu) allocate(bytes int) (*memory, error) {
 		return nil, errors.Join(fmt.Errorf("zeroing %d MiB of the GPU's memory: %w", bytes>>20, err), m.Free())
 	}
 	if errors.Is(err, errOutOfMemory) {
-		free, total, _ := g.space()
-		return nil, &device.MemoryError{Asked: bytes, Free: int(free), Err: fmt.Errorf("%s of %d MiB, see nvidia-smi: %w", g.name, total>>20, err)}
+		return nil, g.shortage(bytes, err)
 	}
 	return nil, fmt.Errorf("allocating %d MiB of the GPU's memory: %w", bytes>>20, err)
+}
+
+// shortage makes a *device.MemoryError of an error for want of so many bytes, or of a number that is not known, 0; other errors, and
+// those that are one already, it leaves as they are.
+func (g *gpu) shortage(bytes int, err error) error {
+	var known *device.MemoryError
+	if !errors.Is(err, errOutOfMemory) || errors.As(err, &known) {
+		return err
+	}
+	free, total, _ := g.space()
+	return &device.MemoryError{Asked: bytes, Free: int(free), Err: fmt.Errorf("%s of %d MiB, see nvidia-smi: %w", g.name, total>>20, err)}
 }
 
 // space is how many bytes of the GPU's memory are free, and how many there are.

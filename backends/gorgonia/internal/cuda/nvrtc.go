@@ -20,6 +20,8 @@ type nvrtc struct {
 	nvrtcGetProgramLog        function
 	nvrtcGetCUBINSize         function
 	nvrtcGetCUBIN             function
+	nvrtcGetPTXSize           function
+	nvrtcGetPTX               function
 
 	major, minor int // its version, that of CUDA
 }
@@ -45,32 +47,9 @@ func (n *nvrtc) check(function string, result uintptr) error {
 	return fmt.Errorf("%s: %s", function, text(n.nvrtcGetErrorString.call(uintptr(code))))
 }
 
-// architecture is the kind of GPU to compile for, 10 * major + minor: that of a GPU of the given compute capability, or the newest one
-// before it whose machine code it runs.
-func (n *nvrtc) architecture(major, minor int) (int, error) {
-	var count int32
-	if err := n.check("nvrtcGetNumSupportedArchs", n.nvrtcGetNumSupportedArchs.call(uintptr(unsafe.Pointer(&count)))); err != nil {
-		return 0, err
-	}
-	known := make([]int32, max(1, count))
-	if err := n.check("nvrtcGetSupportedArchs", n.nvrtcGetSupportedArchs.call(uintptr(unsafe.Pointer(&known[0])))); err != nil {
-		return 0, err
-	}
-	newest := 0
-	for _, k := range known {
-		if a := int(k); a/10 == major && a%10 <= minor {
-			newest = max(newest, a)
-		}
-	}
-	if newest == 0 {
-		return 0, fmt.Errorf("NVRTC %d.%d does not compile for a GPU of compute capability %d.%d: install the libraries of another version of CUDA, or use -device cpu",
-			n.major, n.minor, major, minor)
-	}
-	return newest, nil
-}
-
-// compile returns the machine code of a program for the kind of GPU that the options name.
-func (n *nvrtc) compile(program source, headers []source, options []string) ([]byte, error) {
+// compile returns the machine code of a program or, for a virtual target, its PTX, which ends with a NUL as the driver wants it.
+func (n *nvrtc) compile(program source, headers []source, to target, options []string) ([]byte, error) {
+	options = append([]string{"--gpu-architecture=" + to.String()}, options...)
 	var handle uintptr
 	name, source := cString(program.name), cString(program.text)
 	names, texts := make([]*byte, len(headers)), make([]*byte, len(headers))
@@ -96,18 +75,28 @@ func (n *nvrtc) compile(program source, headers []source, options []string) ([]b
 		return nil, fmt.Errorf("NVRTC %d.%d does not compile %s with %s: %w\n%s",
 			n.major, n.minor, program.name, strings.Join(options, " "), err, n.log(handle))
 	}
+	code, err := n.code(handle, to)
+	if err != nil {
+		return nil, fmt.Errorf("%s for %v: %w", program.name, to, err)
+	}
+	return code, nil
+}
+
+// code is what a compiled program has become.
+func (n *nvrtc) code(program uintptr, to target) ([]byte, error) {
+	name, codeSize, code := "CUBIN", n.nvrtcGetCUBINSize, n.nvrtcGetCUBIN
+	if to.virtual {
+		name, codeSize, code = "PTX", n.nvrtcGetPTXSize, n.nvrtcGetPTX
+	}
 	var size uint
-	if err := n.check("nvrtcGetCUBINSize", n.nvrtcGetCUBINSize.call(handle, uintptr(unsafe.Pointer(&size)))); err != nil {
-		return nil, fmt.Errorf("%s: %w", program.name, err)
+	if err := n.check("nvrtcGet"+name+"Size", codeSize.call(program, uintptr(unsafe.Pointer(&size)))); err != nil {
+		return nil, err
 	}
 	if size == 0 {
-		return nil, fmt.Errorf("NVRTC makes no machine code of %s with %s", program.name, strings.Join(options, " "))
+		return nil, fmt.Errorf("NVRTC %d.%d makes none", n.major, n.minor)
 	}
-	cubin := make([]byte, size)
-	if err := n.check("nvrtcGetCUBIN", n.nvrtcGetCUBIN.call(handle, uintptr(unsafe.Pointer(&cubin[0])))); err != nil {
-		return nil, fmt.Errorf("%s: %w", program.name, err)
-	}
-	return cubin, nil
+	b := make([]byte, size)
+	return b, n.check("nvrtcGet"+name, code.call(program, uintptr(unsafe.Pointer(&b[0]))))
 }
 
 // log is what the compiler has to say of a program.

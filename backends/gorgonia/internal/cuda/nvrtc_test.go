@@ -31,41 +31,46 @@ KERNEL(small, arguments) { *a.out = VALUE; }
 var (
 	smallProgram = source{"small.cu", smallKernel}
 	smallHeaders = []source{{"a.cuh", `#include "emulate.h"` + "\n#define VALUE 3\n"}}
-	smallOptions = []string{"--gpu-architecture=sm_90", "-DA=1"}
+	smallTarget  = target{architecture: 90}
+	smallOptions = []string{"-DA=1"}
 )
 
-func TestCompilerKeepsMachineCode(t *testing.T) {
+func TestCompilerKeepsCode(t *testing.T) {
 	n, l := standInNVRTC(t)
 	c := compiler{n, t.TempDir()}
 	compiled := 0
-	compile := func(program source, headers []source, options ...string) []byte {
+	compile := func(program source, headers []source, to target, options ...string) []byte {
 		t.Helper()
-		cubin, err := c.cached(program, headers, options)
+		code, err := c.cached(program, headers, to, options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		compiled = strings.Count(strings.Join(l.Log(), "\n"), "nvrtcCompileProgram")
-		return cubin
+		return code
 	}
-	first := compile(smallProgram, smallHeaders, smallOptions...)
-	if again := compile(smallProgram, smallHeaders, smallOptions...); !bytes.Equal(again, first) || compiled != 1 {
+	first := compile(smallProgram, smallHeaders, smallTarget, smallOptions...)
+	if again := compile(smallProgram, smallHeaders, smallTarget, smallOptions...); !bytes.Equal(again, first) || compiled != 1 {
 		t.Errorf("compiled %d times", compiled)
 	}
-	compile(smallProgram, []source{{"a.cuh", smallHeaders[0].text + "\n"}}, smallOptions...)
-	compile(smallProgram, smallHeaders, "--gpu-architecture=sm_80", "-DA=1")
-	compile(source{"other.cu", smallKernel}, smallHeaders, smallOptions...)
-	if compiled != 4 {
-		t.Errorf("compiled %d times for other sources and options", compiled)
+	compile(smallProgram, []source{{"a.cuh", smallHeaders[0].text + "\n"}}, smallTarget, smallOptions...)
+	compile(smallProgram, smallHeaders, target{architecture: 80}, smallOptions...)
+	compile(smallProgram, smallHeaders, smallTarget, "-DA=2")
+	compile(source{"other.cu", smallKernel}, smallHeaders, smallTarget, smallOptions...)
+	if ptx := compile(smallProgram, smallHeaders, target{90, true}, smallOptions...); !bytes.HasPrefix(ptx, []byte("stub ptx")) || ptx[len(ptx)-1] != 0 {
+		t.Errorf("PTX is %q ... %q", ptx[:8], ptx[len(ptx)-1:])
+	}
+	if compiled != 6 {
+		t.Errorf("compiled %d times for other sources, targets and options", compiled)
 	}
 	n.minor++
-	compile(smallProgram, smallHeaders, smallOptions...)
+	compile(smallProgram, smallHeaders, smallTarget, smallOptions...)
 	n.minor--
-	if compiled != 5 {
-		t.Error("another NVRTC took the machine code of this one")
+	if compiled != 7 {
+		t.Error("another NVRTC took the code of this one")
 	}
 
 	files, err := filepath.Glob(filepath.Join(c.directory, "*"))
-	if err != nil || len(files) != 5 {
+	if err != nil || len(files) != 7 {
 		t.Fatalf("kept %q: %v", files, err)
 	}
 	for i, damage := range []func(b []byte) []byte{
@@ -83,7 +88,7 @@ func TestCompilerKeepsMachineCode(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if again := compile(smallProgram, smallHeaders, smallOptions...); len(again) != len(first) || compiled != 6+i {
+		if again := compile(smallProgram, smallHeaders, smallTarget, smallOptions...); len(again) != len(first) || compiled != 8+i {
 			t.Errorf("damage %d was not noticed", i)
 		}
 	}
@@ -96,7 +101,7 @@ func TestCompilerWithoutADirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, directory := range []string{"", file} {
-		if _, err := (compiler{n, directory}).cached(smallProgram, smallHeaders, smallOptions); err != nil {
+		if _, err := (compiler{n, directory}).cached(smallProgram, smallHeaders, smallTarget, smallOptions); err != nil {
 			t.Errorf("directory %q: %v", directory, err)
 		}
 	}
@@ -104,7 +109,7 @@ func TestCompilerWithoutADirectory(t *testing.T) {
 
 func TestCompileErrorsHaveTheLog(t *testing.T) {
 	n, _ := standInNVRTC(t)
-	_, err := n.compile(source{"wrong.cu", "int main( {"}, nil, smallOptions)
+	_, err := n.compile(source{"wrong.cu", "int main( {"}, nil, smallTarget, smallOptions)
 	for _, part := range []string{"wrong.cu", "sm_90", "NVRTC_ERROR_COMPILATION", "error: expected"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("the error does not say %q: %v", part, err)
@@ -112,12 +117,24 @@ func TestCompileErrorsHaveTheLog(t *testing.T) {
 	}
 }
 
-func TestArchitecture(t *testing.T) {
+// TestTarget asks for what to compile for GPUs that NVRTC knows, does not know yet, and has forgotten.
+func TestTarget(t *testing.T) {
 	n, _ := standInNVRTC(t)
-	for _, c := range []struct{ major, minor, want int }{{9, 0, 90}, {8, 0, 80}, {8, 6, 86}, {8, 9, 86}, {8, 7, 86}, {7, 5, 75}, {12, 0, 0}, {7, 0, 0}} {
-		got, err := n.architecture(c.major, c.minor)
-		if got != c.want || (err == nil) != (c.want != 0) {
-			t.Errorf("%d.%d: sm_%d, want sm_%d: %v", c.major, c.minor, got, c.want, err)
+	for _, c := range []struct {
+		major, minor int
+		want         string
+	}{
+		{9, 0, "sm_90"}, {8, 0, "sm_80"}, {8, 6, "sm_86"}, {8, 9, "sm_86"}, {8, 7, "sm_86"}, {7, 5, "sm_75"},
+		{10, 0, "compute_90"}, {12, 1, "compute_90"},
+	} {
+		if got, err := n.target(c.major, c.minor); err != nil || got.String() != c.want {
+			t.Errorf("%d.%d: %v, want %s: %v", c.major, c.minor, got, c.want, err)
+		}
+	}
+	_, err := n.target(7, 0)
+	for _, part := range []string{"7.5 and later", "has 7.0", "older CUDA in GOCLR_CUDA"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("the error does not say %q: %v", part, err)
 		}
 	}
 }
@@ -151,23 +168,43 @@ func TestNVRTCCompilesAllKernels(t *testing.T) {
 			if n.major != major {
 				t.Errorf("%s is NVRTC %d.%d", paths[0], n.major, n.minor)
 			}
-			for _, capability := range []int{8, 9} {
+			for _, capability := range []int{8, 9, 99} {
+				to, err := n.target(capability, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if unknown := capability == 99; to.virtual != unknown {
+					t.Errorf("compiles %v for a GPU of capability %d.0", to, capability)
+				}
 				for _, p := range []precision{fp32, bf16} { // tf32 has the kernels of fp32
-					name := precisionNames[p]
-					cubins, err := compiler{nvrtc: n}.compile(capability, 0, p)
+					codes, err := compiler{nvrtc: n}.compile(to, p)
 					if err != nil {
-						t.Fatalf("sm_%d0, %s: %v", capability, name, err)
+						t.Fatalf("%v, %s: %v", to, precisionNames[p], err)
 					}
-					for _, cubin := range cubins {
-						if !bytes.HasPrefix(cubin, []byte("\x7fELF")) {
-							t.Errorf("sm_%d0, %s: machine code begins with %q", capability, name, cubin[:4])
-						}
+					for _, code := range codes {
+						checkCode(t, to, code)
 					}
 				}
 			}
-			if _, err := n.compile(source{"wrong.cu", "int f( {"}, nil, []string{"--gpu-architecture=sm_90"}); err == nil || !strings.Contains(err.Error(), "error: expected") {
+			if _, err := n.compile(source{"wrong.cu", "int f( {"}, nil, target{architecture: 90}, nil); err == nil || !strings.Contains(err.Error(), "error: expected") {
 				t.Errorf("an error without the compiler's log: %v", err)
 			}
 		})
+	}
+}
+
+// checkCode looks at what NVIDIA's compiler made.
+func checkCode(t *testing.T, to target, code []byte) {
+	t.Helper()
+	if !to.virtual {
+		if !bytes.HasPrefix(code, []byte("\x7fELF")) {
+			t.Errorf("%v: machine code begins with %q", to, code[:4])
+		}
+		return
+	}
+	text, rest, ended := strings.Cut(string(code), "\x00")
+	if !ended || rest != "" || !strings.Contains(text, ".version ") || !strings.Contains(text, fmt.Sprintf(".target sm_%d\n", to.architecture)) ||
+		!strings.Contains(text, ".entry ") {
+		t.Errorf("%v: no PTX that ends with a NUL: %.300q", to, text)
 	}
 }

@@ -9,7 +9,7 @@
 
 namespace {
 
-enum { SUCCESS = 0, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
+enum { SUCCESS = 0, NO_MEMORY = 3, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
 
 struct layout { int type; uint64_t rows, cols; int64_t ld; };
 struct description { int compute, scale; int transA = 0, transB = 0; };
@@ -120,19 +120,21 @@ int cublasLtMatmul(char *, description *d, const float *alpha, const float *ap, 
 	if (algo->data[0] != mark || size < wanted || !stub_is_device(space, size)) return INVALID_VALUE;
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(out, bytes(l))) return EXECUTION_FAILED;
 	if (int status = (int)stub_setting("cublaslt_status", SUCCESS)) return status;
-	Visit visit;
-	memset(space, 0xff, wanted);
-	uint64_t k = d->transA ? a->rows : a->cols;
-	std::vector<double> sums(l->rows);
-	for (uint64_t j = 0; j < l->cols; j++) {
-		sums.assign(l->rows, 0);
-		for (uint64_t q = 0; q < k; q++) {
-			double v = d->transB ? bp[q * b->ld + j] : bp[j * b->ld + q];
-			for (uint64_t i = 0; i < l->rows; i++) sums[i] += v * (d->transA ? ap[i * a->ld + q] : ap[q * a->ld + i]);
+	if (!stub_load("cublaslt")) return NO_MEMORY;
+	int failed = stub_start(stream, [=, d = *d, a = *a, b = *b, l = *l] {
+		memset(space, 0xff, wanted);
+		uint64_t k = d.transA ? a.rows : a.cols;
+		std::vector<double> sums(l.rows);
+		for (uint64_t j = 0; j < l.cols; j++) {
+			sums.assign(l.rows, 0);
+			for (uint64_t q = 0; q < k; q++) {
+				double v = d.transB ? bp[q * b.ld + j] : bp[j * b.ld + q];
+				for (uint64_t i = 0; i < l.rows; i++) sums[i] += v * (d.transA ? ap[i * a.ld + q] : ap[q * a.ld + i]);
+			}
+			for (uint64_t i = 0; i < l.rows; i++) out[j * l.ld + i] = (float)sums[i];
 		}
-		for (uint64_t i = 0; i < l->rows; i++) out[j * l->ld + i] = (float)sums[i];
-	}
-	return SUCCESS;
+	});
+	return failed ? EXECUTION_FAILED : SUCCESS;
 }
 
 }

@@ -15,7 +15,7 @@
 namespace {
 
 struct program {
-	std::string name, log, cubin;
+	std::string name, log, cubin, ptx;
 	std::vector<std::pair<std::string, std::string>> files;
 };
 
@@ -70,11 +70,12 @@ int nvrtcCompileProgram(program *p, int count, const char *const *options) {
 	std::string at = std::string(directory) + "/";
 	for (auto &f : p->files) std::ofstream(at + f.first, std::ios::binary) << f.second;
 	std::string command = std::string("g++ -x c++ -std=c++17 -O2 -fno-gnu-unique -shared -fPIC -w -DEMULATED -I") + stub_text("emulate") + " -I" + directory;
-	bool known = false;
+	const std::string option = "--gpu-architecture=";
+	std::string architecture;
 	for (int i = 0; i < count; i++) {
 		std::string o = options[i];
 		if (o.rfind("-D", 0) == 0) command += " '" + o + "'";
-		known = known || o.rfind("--gpu-architecture=sm_", 0) == 0;
+		if (o.rfind(option, 0) == 0) architecture = o.substr(option.size());
 	}
 	command += " " + at + p->name + " -o " + at + "out.so 2>" + at + "log";
 	int status = system(command.c_str());
@@ -84,10 +85,15 @@ int nvrtcCompileProgram(program *p, int count, const char *const *options) {
 	unlink((at + "out.so").c_str());
 	unlink((at + "log").c_str());
 	rmdir(directory);
-	if (!known) return INVALID_OPTION;
+	bool virtually = architecture.rfind("compute_", 0) == 0;
+	if (!virtually && architecture.rfind("sm_", 0)) return INVALID_OPTION;
 	if (status || code.empty()) return COMPILATION;
+	// PTX is a text, which the driver reads up to its NUL, so the code in it is too.
+	p->ptx = "stub ptx\n" + architecture + "\n";
+	for (unsigned char c : code) p->ptx += {(char)('a' + (c >> 4)), (char)('a' + (c & 15))};
+	if (virtually) return 0;
 	uint64_t size = code.size();
-	p->cubin = "stub cubin\n" + std::string((const char *)&size, sizeof size) + code;
+	p->cubin = "stub cubin\n" + architecture + "\n" + std::string((const char *)&size, sizeof size) + code;
 	return 0;
 }
 
@@ -108,6 +114,16 @@ int nvrtcGetCUBINSize(program *p, size_t *size) {
 
 int nvrtcGetCUBIN(program *p, char *cubin) {
 	memcpy(cubin, p->cubin.data(), p->cubin.size());
+	return 0;
+}
+
+int nvrtcGetPTXSize(program *p, size_t *size) {
+	*size = p->ptx.size() + 1;
+	return 0;
+}
+
+int nvrtcGetPTX(program *p, char *ptx) {
+	memcpy(ptx, p->ptx.c_str(), p->ptx.size() + 1);
 	return 0;
 }
 

@@ -1,0 +1,127 @@
+package datasets
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestParts ingests in parts and merges them in any order: every byte is that of an ingest of the whole.
+func TestParts(t *testing.T) {
+	src := tarDataset(t, manyMembers(200, 9))
+	options := func(part, parts int) IngestOptions {
+		return IngestOptions{Check: refuse, MaxBad: 0.5, ShardBytes: 20 << 10, Part: part, Parts: parts}
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	want, err := Ingest(t.Context(), src, whole, options(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, parts := range []int{1, 2, 3, want.Shards + 2} { // the last has parts without shards
+		folder := t.TempDir()
+		var dirs []string
+		for part := parts; part > 0; part-- {
+			dir := filepath.Join(folder, fmt.Sprint(part))
+			if _, err := Ingest(t.Context(), src, dir, options(part, parts)); err != nil {
+				t.Fatal(err)
+			}
+			dirs = append(dirs, dir)
+			if parts > 1 {
+				wantError(t, dir, fmt.Sprintf("part %d of %d", part, parts), "ingest merge")
+				if _, err := Verify(t.Context(), dir, nil); err != nil {
+					t.Errorf("verify part %d of %d: %v", part, parts, err)
+				}
+			}
+		}
+		dir := dirs[0]
+		if parts > 1 {
+			dir = filepath.Join(folder, "merged")
+			if got, err := Merge(t.Context(), dir, dirs, false); err != nil || got != want {
+				t.Fatalf("%d parts: %+v, %v; want %+v", parts, got, err, want)
+			}
+		}
+		if !sameTree(tree(t, dir), tree(t, whole)) {
+			t.Errorf("%d parts give other bytes than the whole", parts)
+		}
+	}
+}
+
+func TestMergeErrors(t *testing.T) {
+	folder := t.TempDir()
+	ingest := func(name string, src Dataset, o IngestOptions) string {
+		dir := filepath.Join(folder, name)
+		o.Check, o.MaxBad = sizeOf, 1
+		if _, err := Ingest(t.Context(), src, dir, o); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	src := tarDataset(t, lines("3 x 2", "4 x 2", "5 x 2", "6 x 2"))
+	one := ingest("one", src, IngestOptions{Part: 1, Parts: 2})
+	two := ingest("two", src, IngestOptions{Part: 2, Parts: 2})
+	again := ingest("again", src, IngestOptions{Part: 2, Parts: 2})
+	third := ingest("third", src, IngestOptions{Part: 3, Parts: 3})
+	small := ingest("small", src, IngestOptions{Part: 2, Parts: 2, ShardBytes: 100})
+	encoded := ingest("encoded", src, IngestOptions{Part: 2, Parts: 2,
+		Reencode: &Reencoding{MaxSide: 100, Quality: 80, Encoder: "lines 1.0", Shrink: shrinkLine}})
+	other := ingest("other", tarDataset(t, lines("3 x 2", "4 x 2", "5 x 2", "7 x 22")), IngestOptions{Part: 2, Parts: 2})
+	whole := ingest("whole", src, IngestOptions{})
+	for _, c := range []struct {
+		parts []string
+		says  []string
+	}{
+		{nil, []string{"no parts"}},
+		{[]string{one}, []string{"of 2 parts, [2] are missing", "-part"}},
+		{[]string{one, two, again}, []string{"two", "again", "both hold part 2"}},
+		{[]string{one, third}, []string{"one is of 2 parts, the other of 3"}},
+		{[]string{one, small}, []string{"counts on"}},
+		{[]string{one, encoded}, []string{"re-encoded in another way"}},
+		{[]string{one, other}, []string{"other images"}},
+		{[]string{one, whole}, []string{"whole is no part"}},
+		{[]string{one, filepath.Join(folder, "nothing")}, []string{"nothing", "no manifest.json"}},
+	} {
+		out := filepath.Join(folder, "out")
+		_, err := Merge(t.Context(), out, c.parts, false)
+		for _, says := range c.says {
+			if err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%q: error %v, want %q", c.parts, err, says)
+			}
+		}
+		if !missing(out) || !missing(out+".partial") {
+			t.Errorf("%q: something is left", c.parts)
+		}
+	}
+	if _, err := Merge(t.Context(), whole, []string{one, two}, false); err == nil || !strings.Contains(err.Error(), "-force") {
+		t.Errorf("over another folder: %v", err)
+	}
+	if _, err := Merge(t.Context(), whole, []string{one, two}, true); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSameKeys: of images with the same key the first of the source is kept and the others set aside.
+func TestSameKeys(t *testing.T) {
+	list := members("a/1.jpg", "a/2.jpg", "a/1.jpg", "a/1.jpg")
+	dir := filepath.Join(t.TempDir(), "shards")
+	sum, err := Ingest(t.Context(), tarDataset(t, list), dir, IngestOptions{Check: accept, MaxBad: 0.5})
+	if err != nil || sum.Images != 2 || sum.Bad != 2 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	for _, p := range pictures(t, openSpec(t, dir)) {
+		if want := map[string]string{"a/1.jpg": list[0].bytes, "a/2.jpg": list[1].bytes}[p.key]; p.bytes != want {
+			t.Errorf("%s has the bytes of another image", p.key)
+		}
+	}
+	bad := quarantined(t, dir)
+	if len(bad) != 2 || bad[0].ID != 2 || bad[1].ID != 3 || bad[0].Stage != StageKey || string(bad[1].Bytes) != list[3].bytes {
+		t.Errorf("set aside: %+v", bad)
+	}
+}
+
+func TestKeyID(t *testing.T) {
+	const want = 14864838729278141757 // by the formula of FORMAT.md in Python
+	if got := keyID("a/1.jpg"); got != want {
+		t.Errorf("%d, want %d", got, uint64(want))
+	}
+}

@@ -1,0 +1,48 @@
+package datasets
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/sourcegraph/conc"
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// Visit reads all images of a dataset and calls visit with each, from so many goroutines at once, in no order. Where an image cannot be
+// read, err says why and the sample holds what is known of it. The sample is valid until visit returns. The error of Visit is that of ctx.
+func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pipeline.Sample, err error)) error {
+	var next atomic.Int64
+	var group conc.WaitGroup
+	for range max(workers, 1) {
+		group.Go(func() {
+			s := pipeline.NewSample(ctx, pipeline.Key{})
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= d.Len() {
+					return
+				}
+				err := readSafely(ctx, d, i, s)
+				if ctx.Err() == nil { // or else that may be why it cannot be read
+					visit(i, s, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// readSafely reads image i into a sample used before. A panic of the source is an error.
+func readSafely(ctx context.Context, src pipeline.Source, i int, s *pipeline.Sample) (err error) {
+	s.ID, s.Label, s.Key, s.Bytes = uint64(i), -1, "", nil
+	if caught := panics.Try(func() { err = src.Read(ctx, i, s) }); caught != nil {
+		return fmt.Errorf("panic: %v", caught.Value)
+	}
+	if err == nil && s.Bytes == nil {
+		s.Bytes = []byte{} // given, though empty
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/goclr/goclr/pipeline"
+)
+
+// TestVisit reads each image once, tells of those that cannot be read, and ends when it is told to.
+func TestVisit(t *testing.T) {
+	src := faultySource{openSpec(t, "synthetic:n=20,size=8")}
+	want := pictures(t, src.Dataset)
+	for _, workers := range []int{0, 1, 7, 50} {
+		var mu sync.Mutex
+		seen := map[int]int{}
+		err := Visit(t.Context(), src, workers, func(i int, s *pipeline.Sample, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[i]++
+			switch {
+			case i == 3 && (err == nil || err.Error() != "no such block"), i == 4 && (err == nil || err.Error() != "panic: a bug of the source"):
+				t.Errorf("image %d: %v", i, err)
+			case i != 3 && i != 4 && (err != nil || want[i] != picture{s.Label, s.Key, string(s.Bytes)}):
+				t.Errorf("image %d is another, or %v", i, err)
+			}
+		})
+		if err != nil || len(seen) != 20 {
+			t.Errorf("%d workers: %v after %d images", workers, err, len(seen))
+		}
+		for i, n := range seen {
+			if n != 1 {
+				t.Errorf("%d workers: image %d came %d times", workers, i, n)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough, calls := errors.New("enough"), 0
+	err := Visit(ctx, src, 1, func(i int, _ *pipeline.Sample, _ error) {
+		if calls++; i == 7 {
+			cancel(enough)
+		}
+	})
+	if !errors.Is(err, enough) || calls != 8 {
+		t.Errorf("stopped: %v after %d images", err, calls)
+	}
+}
+
+// TestEmptyImage: an image of no bytes is another thing than none.
+func TestEmptyImage(t *testing.T) {
+	src := openSpec(t, writeTemp(t, "", "x.tar", tarBytes(t, []picture{{key: "a.jpg"}})))
+	if err := Visit(t.Context(), src, 1, func(_ int, s *pipeline.Sample, err error) {
+		if err != nil || s.Bytes == nil || len(s.Bytes) != 0 {
+			t.Errorf("%v, %v", s.Bytes, err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFind(t *testing.T) {
+	list := members("a/1.jpg", "a/2.jpg", "b/2.jpg", "b/3.jpg", "c/2.jpg", "d/2.jpg", "a/1.jpg")
+	d := tarDataset(t, list)
+	for key, want := range map[string][]int{"a/1.jpg": {0, 6}, "b/3.jpg": {3}} {
+		if got, err := Find(t.Context(), d, key); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %v", key, got, err)
+		}
+	}
+	for key, says := range map[string]string{"2.jpg": "did you mean a/2.jpg or b/2.jpg or c/2.jpg?", "x/4.jpg": "'#0'"} {
+		if got, err := Find(t.Context(), d, key); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, %v", key, got, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Find(ctx, d, "a/1.jpg"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestSizer: shards tell the sizes that they were stored with.
+func TestSizer(t *testing.T) {
+	dir := makeShards(t)
+	d := openSpec(t, dir)
+	for i := range d.Len() {
+		if w, h, err := d.(Sizer).Size(i); w != 8 || h != 9 || err != nil {
+			t.Errorf("image %d: %d x %d, %v", i, w, h, err)
+		}
+	}
+}
