@@ -44,8 +44,7 @@ func listTar(ctx context.Context, archive Object, visit func(member) error) erro
 		if isSparse(h) {
 			return fmt.Errorf("member %s is stored sparse; write the archive without --sparse", h.Name)
 		}
-		end = at + (h.Size+511)/512*512
-		if end > size {
+		if end = at + (h.Size+511)/512*512; h.Size > size || end > size {
 			return truncated(size, h.Name)
 		}
 		if err := visit(member{key: strings.TrimPrefix(path.Clean("/"+h.Name), "/"), offset: at, size: h.Size}); err != nil {

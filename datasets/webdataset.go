@@ -1,7 +1,6 @@
 package datasets
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -90,9 +89,12 @@ func (w *webDataset) flush() error {
 				w.bare[stemOf(m.key)], w.bare[w.key] = true, true
 			}
 		} else if label := w.labels[k]; label.err != nil {
-			w.unread = errors.Join(w.unread, fmt.Errorf("%s: %w", label.key, label.err))
+			err := fmt.Errorf("%s: %w", label.key, label.err)
 			if extension(label.key) == clsExtension { // it is there for nothing else
-				return w.unread
+				return err
+			}
+			if w.unread == nil {
+				w.unread = err
 			}
 		} else {
 			used[k] = true
