@@ -38,6 +38,7 @@ func TestWebDataset(t *testing.T) {
 		{"a label with two", "0 1", "k.jpg=1", []string{"k.class.cls=1", "k.jpg"}},
 		{"names full of dots", "a b c", "p.0.jpg=0 p.1.jpg=1 p.2.jpg=2 p.3.jpg=-1",
 			[]string{"p.0.jpg", "p.0.cls=a", "p.1.cls=b", "p.1.jpg", "p.2.jpg", "p.2.cls=c", "p.3.jpg"}},
+		{"names full of dots, one without a label", "x", "p.0.jpg=-1 p.1.jpg=0", []string{"p.0.jpg", "p.1.jpg", "p.1.cls=x"}},
 		{"some without a label", "0 1", "0.jpg=-1 1.jpg=1 2.jpg=-1", []string{"0.jpg", "1.cls=1", "1.jpg", "2.jpg", "2.cls=-1"}},
 		{"text is no label", "", "0.jpg=-1", []string{"0.jpg", "0.txt=cat"}},
 		{"folders class no images that have labels", "0 1", "cat/0.jpg=1 dog/1.jpg=-1", []string{"cat/0.jpg", "cat/0.cls=1", "dog/1.jpg"}},
@@ -98,8 +99,9 @@ func TestLabelWithoutImage(t *testing.T) {
 
 // TestLongSample has more members with one key than are held at once.
 func TestLongSample(t *testing.T) {
-	var list []picture
+	list := files("p.first.jpg") // so that the limit falls between an image and its label
 	var want strings.Builder
+	want.WriteString("p.first.jpg=-1 ")
 	for i := range mostSample {
 		stem := fmt.Sprintf("p.%04d", i)
 		list = append(list, picture{key: stem + ".jpg", bytes: tinyImage(0)}, picture{key: stem + ".cls", bytes: fmt.Sprint(i % 7)})
@@ -116,10 +118,13 @@ func TestWebDatasetShards(t *testing.T) {
 	dir := t.TempDir()
 	writeTemp(t, dir, "train/000.tar", tarBytes(t, files("0.cls=1", "0.jpg")))
 	writeTemp(t, dir, "train/001.tar", tarBytes(t, files("1.cls=3", "1.jpg")))
+	writeTemp(t, dir, "again/0.tar", tarBytes(t, files("0.jpg", "0.cls=1")))
+	writeTemp(t, dir, "again/1.tar", tarBytes(t, files("0.jpg", "0.cls=2")))
 	writeTemp(t, dir, "val/000.tar", tarBytes(t, files("2.cls=5", "2.jpg")))
 	for spec, want := range map[string]string{
 		"#train":                   "train/0.jpg=1 train/1.jpg=3",
 		"#val":                     "val/2.jpg=5",
+		"/again":                   "0.jpg=1 0.jpg=2", // each is a sample by itself
 		"/train":                   "0.jpg=1 1.jpg=3",
 		"/train/{000..001}.tar":    "0.jpg=1 1.jpg=3",
 		"/*/000.tar#val":           "val/2.jpg=5",
