@@ -43,7 +43,8 @@ type IngestOptions struct {
 	// Part and Parts make this the ingest of part Part, from 1, of Parts, each by a process of its own, perhaps on another machine, of
 	// the same source with the same options. Merge puts them together. Default 0: the whole.
 	Part, Parts int
-	// Replace lets Ingest replace a folder of shards that exists already. Default false.
+	// Replace lets Ingest replace a folder of shards that exists already, and one that an ingest of other images, or with other options, has
+	// left unfinished. Default false.
 	Replace bool
 	// KeepComplete has Ingest take a folder that an ingest of the same images with the same options has completed already for its own work,
 	// whatever the size of shards there, so that what runs it again after a kill need not know how far it was. Default false: it is an error.
@@ -196,7 +197,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 		return Summary{}, err
 	}
 	in.order.cut(plan.Shards)
-	if in.journal, err = openJournal(in.dir, plan); err != nil {
+	if in.journal, err = openJournal(in.dir, plan, in.o.Replace); err != nil {
 		return Summary{}, err
 	}
 	defer in.journal.close()

@@ -61,8 +61,9 @@ func plannedShards(dir string, plan ingestPlan) (int, error) {
 	return old.Shards, nil
 }
 
-// openJournal goes on with the journal in a folder, or empties the folder and begins one where there is none for this plan.
-func openJournal(dir string, plan ingestPlan) (*journal, error) {
+// openJournal goes on with the journal in a folder, or begins one where there is none. One of another plan that has shards is an error, unless it
+// may be cleared away.
+func openJournal(dir string, plan ingestPlan, replace bool) (*journal, error) {
 	first, err := json.Marshal(plan)
 	if err != nil {
 		return nil, err
@@ -75,6 +76,10 @@ func openJournal(dir string, plan ingestPlan) (*journal, error) {
 	}
 	if bytes.HasPrefix(old, first) {
 		return resumeJournal(dir, name, old, len(first), plan.Deduplicate)
+	}
+	if bytes.Count(old, []byte("\n")) > 1 && !replace {
+		return nil, fmt.Errorf("%s has what an ingest of other images, or with other flags, had written when it was stopped: "+
+			"run that one again, to go on, or clear it away with -force", dir)
 	}
 	if err := emptyOwn(dir); err != nil {
 		return nil, err

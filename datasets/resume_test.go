@@ -256,3 +256,23 @@ func TestStoppedAtTheEnd(t *testing.T) {
 		t.Errorf("%+v, %v; want %+v", sum, err, want)
 	}
 }
+
+// TestAnotherIngestUnfinished: what an ingest of other options has left is cleared away only on request.
+func TestAnotherIngestUnfinished(t *testing.T) {
+	src := tarDataset(t, manyMembers(100, 0))
+	dir := filepath.Join(t.TempDir(), "shards")
+	stoppedIngest(t, src, dir, IngestOptions{Check: accept, ShardBytes: 9000}, 90)
+	before := tree(t, dir+".partial")
+	other := IngestOptions{Check: accept, ShardBytes: 9000, Deduplicate: true}
+	_, err := Ingest(t.Context(), src, dir, other)
+	if err == nil || !strings.Contains(err.Error(), dir+".partial has what an ingest of other images, or with other flags") || !strings.Contains(err.Error(), "-force") {
+		t.Errorf("error %v", err)
+	}
+	if !sameTree(tree(t, dir+".partial"), before) {
+		t.Error("the unfinished folder has changed")
+	}
+	other.Replace = true
+	if sum, err := Ingest(t.Context(), src, dir, other); err != nil || sum.Kept != 0 || !missing(dir+".partial") {
+		t.Errorf("%+v, %v", sum, err)
+	}
+}

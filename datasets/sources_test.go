@@ -36,6 +36,8 @@ var layouts = []struct {
 		"a b", "3.jpg=-1 a/x/1.jpg=0 a/x/y/2.jpg=0 b/1.jpg=1"},
 	{"some deeper, in splits", []string{"train/b/1.jpg", "train/a/x/1.jpg", "Val/a/2.jpg", "Val/3.jpg"}, "Val",
 		"a b", "Val/3.jpg=-1 Val/a/2.jpg=0"},
+	{"some deeper, in splits of a folder", []string{"set/train/a/1.jpg", "set/train/b/x/1.jpg", "set/cover.jpg"}, "train",
+		"a b set", "set/train/a/1.jpg=0 set/train/b/x/1.jpg=1"},
 	{"flat", []string{"2.jpg", "1.webp"}, "",
 		"", "1.webp=-1 2.jpg=-1"},
 	{"other files", []string{"README.txt", "a/1.jpg", "a/._1.jpg", ".cache/x/1.jpg", "__MACOSX/a/1.jpg", "a/notes"}, "",
@@ -79,6 +81,7 @@ func TestOpenErrors(t *testing.T) {
 	writeTemp(t, dir, "text.tgz", []byte("no archive"))
 	writeTemp(t, dir, "nothing.tar", tarBytes(t, nil))
 	writeTemp(t, dir, "splits.tar", tarBytes(t, members("train/a/1.jpg", "test/a/1.jpg")))
+	writeTemp(t, dir, "cover.tar", tarBytes(t, members("train/a/1.jpg", "cover.jpg")))
 	writeTemp(t, dir, "plain.tar", tarBytes(t, members("a/1.jpg")))
 	writeTemp(t, dir, "latin1.tar", tarBytes(t, members("caf\xe9/1.jpg")))
 	writeTemp(t, dir, "documents/a/1.pdf", nil)
@@ -102,6 +105,7 @@ func TestOpenErrors(t *testing.T) {
 		{"text.tgz", []string{"no gzip archive"}},
 		{"nothing.tar", []string{"no images", "no files"}},
 		{"splits.tar", []string{"several splits (test, train)", "#test"}},
+		{"cover.tar", []string{"some images are in no split, others are (train)", "#train"}},
 		{"splits.tar#val", []string{`no split "val"`, "test, train"}},
 		{"plain.tar#train", []string{`leave "#train" out`}},
 		{"latin1.tar", []string{`"caf\xe9/1.jpg" is not UTF-8`}},

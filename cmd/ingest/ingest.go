@@ -64,7 +64,7 @@ func ingest(ctx context.Context, args []string) error {
 	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`, on average")
 	tempDir := tempFlag(f)
-	force := f.Bool("force", false, "replace DIR if it holds shards")
+	force := f.Bool("force", false, "replace DIR if it holds shards, and an unfinished DIR.partial of other images or flags")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
