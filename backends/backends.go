@@ -59,7 +59,8 @@ type Info struct {
 type Program interface {
 	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row), or of labelled images
 	// (see graph.Graph.Labels) where the loss reads labels, and returns the metrics as they were before the update. After an
-	// error the tensors are those before the step.
+	// error the tensors are those before the step. When ctx ends, so does a step, between two operations: a GPU that was given
+	// all of them at once still does them, and what it computes is dropped.
 	Step(ctx context.Context, batch arrow.Record, lr float32) (Metrics, error)
 	// Embed returns one vector for each view of the batch. In mode Eval a batch may be smaller than the compiled one.
 	Embed(ctx context.Context, batch arrow.Record, m Mode) (Embeddings, error)

@@ -27,20 +27,31 @@ func (d *collection) Read(ctx context.Context, i int, s *pipeline.Sample) (err e
 	m, label := d.at(i)
 	s.Key, s.Label = m.key, label
 	if d.objects == nil {
-		o, err := d.bucket.Open(ctx, m.key)
-		if err != nil {
-			return err
-		}
-		m.size = o.Size() // it may have changed since it was listed
-		return errors.Join(readInto(ctx, s, o, m), o.Close())
+		return readWhole(ctx, s, d.bucket, m.key, m)
 	}
 	return readInto(ctx, s, d.objects[m.object], m)
+}
+
+// readWhole reads an object of a bucket into a sample.
+func readWhole(ctx context.Context, s *pipeline.Sample, b Bucket, name string, m member) error {
+	o, err := b.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	m.size = o.Size() // it may have changed since it was listed
+	return errors.Join(readInto(ctx, s, o, m), o.Close())
 }
 
 // readInto reads a part of an object into a sample.
 func readInto(ctx context.Context, s *pipeline.Sample, o Object, m member) error {
 	if m.size > MaxImageBytes {
 		return tooLarge(m.key, m.size)
+	}
+	switch m.offset {
+	case notStored:
+		return fmt.Errorf("%s was left out when the dataset was opened", m.key)
+	case noBytes:
+		return fmt.Errorf("%s: no bytes in the table, a path at most", m.key)
 	}
 	b := s.Buffer(int(m.size))
 	if n, err := o.ReadAt(ctx, b, m.offset); n < len(b) {

@@ -19,8 +19,8 @@ type Dataset interface {
 	// label -1. The slice belongs to the Dataset.
 	Classes() []string
 	// Fingerprint names the content, see pipeline.Fingerprinter. For shards, CIFAR archives and the procedural set it
-	// covers every byte; for folders and tar archives, the names, labels and sizes of the images, since to read all of
-	// them at each start would take too long.
+	// covers every byte; for folders, tar archives and tables, the names, labels and sizes of the images, since to read all of
+	// them at each start would take too long; for lists, the names and labels.
 	Fingerprint() string
 	// Close releases files and memory. Nothing read from the Dataset may be used afterwards.
 	Close() error
@@ -28,9 +28,13 @@ type Dataset interface {
 
 // Options says how Open works. The zero value is good.
 type Options struct {
-	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed. The
-	// file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
+	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, and for
+	// the images of a table. The file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
 	TempDir string
+
+	// keep tells which images will be read at all, as of a part of an ingest: where images are unpacked, the bytes of others are left out. All are
+	// listed, whatever it says. Default: all.
+	keep func(key string) bool
 }
 
 // MaxImageBytes is the size above which an encoded image is refused: a row must fit into a record batch of a shard, and a
@@ -38,10 +42,10 @@ type Options struct {
 const MaxImageBytes = 60 << 20
 
 const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tgz, a CIFAR binary archive, ` +
-	`a shard folder, or the word "synthetic"`
+	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, or the word "synthetic"`
 
 // Open opens the dataset that spec names; the package comment lists the forms. It reads names and sizes, not images,
-// except that a compressed archive is unpacked, which ctx can stop.
+// except that a compressed archive and the images of a table are unpacked, which ctx can stop.
 func Open(ctx context.Context, spec string, o Options) (Dataset, error) {
 	if spec == "" {
 		return nil, errors.New("no dataset named: " + specHelp)
@@ -103,6 +107,10 @@ func openArchive(ctx context.Context, b Bucket, object, name, split string, o Op
 	switch kindOf(head[:n], object) {
 	case kindTar:
 		return openTar(ctx, b, archive, name, split, o)
+	case kindParquet:
+		return openTable(ctx, b, archive, object, name, split, o)
+	case kindList:
+		return openList(ctx, b, archive, name, split, o)
 	case kindGzip:
 		unpacked, err := unpack(ctx, archive, o.TempDir)
 		if err := errors.Join(err, archive.Close()); err != nil {

@@ -30,10 +30,15 @@ func openContent(ctx context.Context, b Bucket, split string, o Options) (Datase
 	l := newLister(o.TempDir)
 	l.byFolder = true
 	others := &otherFiles{kinds: map[string]int{}}
+	var tables []string
 	for info, err := range b.List(ctx) {
-		if err == nil && isImage(info.Name) {
+		switch {
+		case err != nil:
+		case isImage(info.Name):
 			err = l.add(member{key: info.Name, size: info.Size})
-		} else if err == nil {
+		case isTable(info.Name):
+			tables = append(tables, info.Name)
+		default:
 			others.add(info.Name)
 		}
 		if err != nil {
@@ -42,6 +47,12 @@ func openContent(ctx context.Context, b Bucket, split string, o Options) (Datase
 	}
 	if layout, dir := findCIFAR(others.first); layout != nil {
 		return openCIFARIn(ctx, layout, b, dir, split, l)
+	}
+	if len(tables) > 0 && l.records.len() == 0 {
+		if err := l.close(); err != nil {
+			return nil, err
+		}
+		return openTables(ctx, b, tables, true, split, o)
 	}
 	x, err := l.finish(ctx, split)
 	if errors.Is(err, errNoImages) {

@@ -3,7 +3,10 @@ package datasets
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/goclr/goclr/datasets/internal/parquet"
 )
 
 // A kind is a format of files that hold images.
@@ -13,7 +16,12 @@ const (
 	kindUnknown kind = iota
 	kindTar
 	kindGzip
+	kindParquet
+	kindList
 )
+
+// listExtensions are those of lists of images.
+var listExtensions = []string{".csv", ".tsv", ".jsonl"}
 
 // headBytes is how much of a file tells its kind.
 const headBytes = 512
@@ -26,11 +34,19 @@ func kindOf(head []byte, name string) kind {
 		return kindGzip
 	case len(head) == headBytes && bytes.Equal(head[257:262], []byte("ustar")), isOldTar(head):
 		return kindTar
+	case bytes.HasPrefix(head, []byte(parquet.Magic)):
+		return kindParquet
+	case isList(head):
+		return kindList
 	}
 	name = strings.ToLower(name)
 	switch {
 	case path.Ext(name) == ".tar":
 		return kindTar
+	case path.Ext(name) == tableExtension:
+		return kindParquet
+	case slices.Contains(listExtensions, path.Ext(name)):
+		return kindList
 	case strings.HasSuffix(name, ".tar.gz"), path.Ext(name) == ".tgz":
 		return kindGzip
 	}

@@ -20,8 +20,14 @@ type member struct {
 	class        string // "": none
 	split        string // "": none
 	object       int    // number of the object that it lies in, see lister.object
-	offset, size int64  // of its bytes there
+	offset, size int64  // of its bytes there; or one of those below
 }
+
+// Offsets of members that have no bytes.
+const (
+	notStored = -1 // left out, see Options.keep
+	noBytes   = -2 // there are none
+)
 
 // A lister collects the members of a dataset, of which there may be more than fit into memory.
 type lister struct {
@@ -70,8 +76,8 @@ const recordBytes = 8 + 8 + 8 + 4 + 4 + 4
 
 // add appends a member.
 func (l *lister) add(m member) error {
-	if !utf8.ValidString(m.class) {
-		return notUTF8(m.key)
+	if err := l.class(m.class, m.key); err != nil {
+		return err
 	}
 	if err := l.keys.append([]byte(m.key)...); err != nil {
 		return err
@@ -84,6 +90,15 @@ func (l *lister) add(m member) error {
 	binary.LittleEndian.PutUint32(r[28:], l.classes.number(m.class))
 	binary.LittleEndian.PutUint32(r[32:], l.splits.number(m.split))
 	return l.records.append(r[:]...)
+}
+
+// class notes that there is a class, if only in a split that is not listed. The key is that of an image of it.
+func (l *lister) class(name, key string) error {
+	if !utf8.ValidString(name) {
+		return notUTF8(key)
+	}
+	l.classes.number(name)
+	return nil
 }
 
 func notUTF8(key string) error {

@@ -1,9 +1,12 @@
 package datasets
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -38,4 +41,40 @@ func TestPyArrow(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+}
+
+// pyarrow writes tables in all its encodings, and they hold what the folder held that they were made of.
+func TestTablesOfPyArrow(t *testing.T) {
+	python := pyArrow(t)
+	images, out := t.TempDir(), t.TempDir()
+	var names []string
+	for i := range 30 {
+		names = append(names, fmt.Sprintf("class %d/%d.jpg", i%3, i))
+	}
+	for _, m := range members(names...) {
+		writeTemp(t, images, m.key, []byte(m.bytes))
+	}
+	if b, err := exec.Command(python, filepath.Join("testdata", "write_parquet.py"), images, out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	want := pictures(t, openSpec(t, images))
+	variants, err := os.ReadDir(out)
+	if err != nil || len(variants) == 0 {
+		t.Fatal(err)
+	}
+	for _, variant := range variants {
+		if got := pictures(t, openSpec(t, filepath.Join(out, variant.Name())+"#train")); !slices.Equal(got, want) {
+			t.Errorf("%s: %s, want %s", variant.Name(), outline(got), outline(want))
+		}
+	}
+	t.Logf("%d tables", len(variants))
+
+	// pyarrow has put a checksum on each page.
+	file := filepath.Join(out, "none-1.0-plain", "train-00000-of-00002.parquet")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[bytes.Index(b, []byte(tinyImage(0)))+100] ^= 1
+	wantError(t, writeTemp(t, "", "x.parquet", b), "column image.bytes", "checksum")
 }

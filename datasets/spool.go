@@ -1,8 +1,10 @@
 package datasets
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -85,6 +87,26 @@ func (s *spool) close() error {
 	s.file, s.sealed, s.pending = nil, nil, nil
 	return err
 }
+
+// A spoolObject is the bytes of a spool, which is sealed, and closed with the Object.
+type spoolObject struct{ s *spool }
+
+func (o *spoolObject) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if offset < 0 || offset > o.Size() {
+		return 0, fmt.Errorf("offset %d of %d bytes", offset, o.Size())
+	}
+	n := copy(p, o.s.sealed[offset:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (o *spoolObject) Size() int64  { return o.s.len() }
+func (o *spoolObject) Close() error { return o.s.close() }
 
 // createUnnamed makes a temporary file that goes when it is closed, however the program ends.
 func createUnnamed(dir string) (*os.File, error) {

@@ -152,7 +152,7 @@ func (p *program) begin(s *sums) error {
 		}
 	}
 	for _, u := range s.division.Moved {
-		if err := duplicate(s.state.current[u.Target], p.state.current[u.Target]); err != nil {
+		if err := p.recorder.duplicate(s.state.current[u.Target], p.state.current[u.Target]); err != nil {
 			return err
 		}
 	}
@@ -217,7 +217,7 @@ func (p *program) applySums(lr float32) error {
 		return err
 	}
 	for _, u := range s.division.Moved {
-		if err := duplicate(p.state.next[u.Target], s.state.current[u.Target]); err != nil {
+		if err := p.recorder.duplicate(p.state.next[u.Target], s.state.current[u.Target]); err != nil {
 			return err
 		}
 	}

@@ -120,34 +120,46 @@ func train(t *testing.T, s *graph.Step) (err error) {
 // TestCUDARefusedAllocations refuses each allocation in turn, from that of Open to that of Backward.
 func TestCUDARefusedAllocations(t *testing.T) {
 	l := standIn(t)
-	refused, passed := 0, 0
-	for k := 1; passed < 3; k++ { // where a workspace is refused, it may succeed later
+	for k := 1; ; k++ {
 		l.Set("fail_allocation", k)
 		err := train(t, smallStep())
 		if held, bytes := l.Held(), l.Allocated(); held != 0 || bytes != 0 {
 			t.Fatalf("allocation %d refused: %d things and %d bytes were not given back", k, held, bytes)
 		}
 		if err == nil {
-			passed++
-			continue
+			if k < 5 {
+				t.Errorf("only %d allocations", k-1)
+			}
+			break
 		}
-		refused++
 		wantError(t, err, "MiB of memory are needed", "use a smaller batch")
-	}
-	if refused < 4 {
-		t.Errorf("only %d allocations", refused)
-	}
-	l.Set("fail_allocation", -1)
-	if err := train(t, smallStep()); err != nil {
-		t.Error(err)
 	}
 }
 
-// TestCUDARefusedLaunches has the driver refuse kernels of a step, each in turn, as it does those that ask for too much: nothing has
-// changed, and the next step works.
+// TestCUDACompileSaysWhatCannotRun has convolutions without an algorithm, and without memory for one.
+func TestCUDACompileSaysWhatCannotRun(t *testing.T) {
+	l := standIn(t)
+	b := onStandIn(t, "fp32")
+	l.Set("cudnn_any_order", 1)
+	_, err := b.Compile(t.Context(), wideStep(256))
+	wantError(t, err, "compile: Conv#", "Forward of a convolution of [256 3 64 64]", "try another precision")
+	l.Set("cudnn_any_order", 0)
+	l.Set("cudnn_workspace", 1<<20) // for each image
+	l.Set("memory", l.Allocated()+100<<20)
+	_, err = b.Compile(t.Context(), wideStep(256))
+	wantError(t, err, "compile: the batch has 256 views, about 96 would fit", "Conv#", "memory for cuDNN's convolutions", "256 MiB of memory are needed")
+	p, err := b.Compile(t.Context(), wideStep(64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeTest(t, p)
+}
+
+// TestCUDARefusedLaunches has the driver refuse kernels of a step without a graph, each in turn, as it does those that ask for too
+// much: nothing has changed, and the next step works.
 func TestCUDARefusedLaunches(t *testing.T) {
 	l := standIn(t)
-	p := compileTest(t, onStandIn(t, "fp32"), smallStep())
+	p := compileTest(t, withoutGraphs(t, l, "fp32"), smallStep())
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	after := saveTest(t, p)
@@ -264,10 +276,9 @@ func (c *contextUntil) Err() error {
 	return nil
 }
 
-// TestCUDACancelled cancels steps in their middle.
+// TestCUDACancelled cancels steps without a graph in their middle.
 func TestCUDACancelled(t *testing.T) {
-	standIn(t)
-	p := compileTest(t, onStandIn(t, "fp32"), smallStep())
+	p := compileTest(t, withoutGraphs(t, standIn(t), "fp32"), smallStep())
 	before := saveTest(t, p)
 	want := stepTest(t, p, smallBatch(t, 1))
 	for k := 0; ; k += 17 {
@@ -291,11 +302,12 @@ func TestCUDACancelled(t *testing.T) {
 	}
 }
 
-// TestCUDATwoPrograms trains two programs of one backend at once, each to the bit as alone.
+// TestCUDATwoPrograms trains two programs of one backend at once, each to the bit as alone: the kernels of one are not taken down with
+// those of the other.
 func TestCUDATwoPrograms(t *testing.T) {
 	standIn(t)
-	b := onStandIn(t, "fp32")
-	const steps = 4
+	b := withGraphs(t, "fp32")
+	const steps = 2 * untilRecorded
 	run := func(p backends.Program, seed uint64) (metrics []backends.Metrics, err error) {
 		for k := range uint64(steps) {
 			m, err := p.Step(t.Context(), smallBatch(t, seed+k), smallRate)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 
@@ -57,13 +58,17 @@ func openCUDA(number int, o backends.Options) (backends.Backend, error) {
 	case o.StandardOperators:
 		return nil, errors.New("a GPU has no operators but goclr's: leave the option StandardOperators out")
 	case o.Profile != "":
-		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead")
+		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead, and its option --cuda-graph-trace=node")
 	}
 	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision, AnyOrder: o.AnyOrder})
 	if err != nil {
 		return nil, err
 	}
-	return newBackend(d, fmt.Sprintf("cuda:%d", number), o), nil
+	b := newBackend(d, fmt.Sprintf("cuda:%d", number), o)
+	if os.Getenv("CUDA_LAUNCH_BLOCKING") == "1" { // the driver is to wait for each kernel, so that an error tells which it is of
+		b.recorder.device = nil
+	}
+	return b, nil
 }
 
 func newBackend(d device.Device, name string, o backends.Options) *backend {
@@ -71,7 +76,7 @@ func newBackend(d device.Device, name string, o backends.Options) *backend {
 	if precision == "fp32" {
 		precision = ""
 	}
-	return &backend{device: d, profile: o.Profile, users: 1, info: backends.Info{
+	return &backend{device: d, recorder: newRecorder(d, o.Warn), profile: o.Profile, users: 1, info: backends.Info{
 		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: o.Threads,
 		Library: "Gorgonia " + version + " with " + d.Library(), Precision: precision, AnyOrder: o.AnyOrder,
 	}}
@@ -79,12 +84,13 @@ func newBackend(d device.Device, name string, o backends.Options) *backend {
 
 // A backend closes its device when it and all its programs are closed.
 type backend struct {
-	device  device.Device
-	profile string // file of the profile of training; "" for none
-	info    backends.Info
-	lock    sync.Mutex
-	users   int // open programs, and the backend itself
-	closed  bool
+	device   device.Device
+	recorder *recorder
+	profile  string // file of the profile of training; "" for none
+	info     backends.Info
+	lock     sync.Mutex
+	users    int // open programs, and the backend itself
+	closed   bool
 }
 
 func (b *backend) Info() backends.Info { return b.info }
@@ -126,7 +132,7 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 	if err := b.hold(); err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	p, err := compile(ctx, b.device, b.info.Device, b.profile, s)
+	p, err := compile(ctx, b, s)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", errors.Join(err, b.release()))
 	}

@@ -15,23 +15,27 @@ import (
 )
 
 type program struct {
-	device  device.Device
-	name    string       // of the device
-	release func() error // what Close does last
-	step    *graph.Step
-	state   *state
-	memory  *arena          // of whichever tape is running
-	train   *tape           // nil if the step has none
-	eval    *tape           // Features
-	project *tape           // Project
-	sums    *sums           // what Backward needs; nil until it is called
-	trace   *trace.Recorder // of training; nil for none
-	closed  bool
+	device   device.Device
+	name     string // of the device
+	recorder *recorder
+	release  func() error // what Close does last
+	step     *graph.Step
+	state    *state
+	memory   *arena          // of whichever tape is running
+	train    *tape           // nil if the step has none
+	eval     *tape           // Features
+	project  *tape           // Project
+	sums     *sums           // what Backward needs; nil until it is called
+	trace    *trace.Recorder // of training; nil for none
+	closed   bool
 }
 
-// compile prepares a step. The trace of its training belongs in the file called profile, unless that is "".
-func compile(ctx context.Context, d device.Device, name, profile string, s *graph.Step) (_ *program, err error) {
-	p := &program{device: d, name: name, step: s, memory: &arena{device: d}, release: func() error { return nil }}
+// compile prepares a step for a backend, which must stay open.
+func compile(ctx context.Context, b *backend, s *graph.Step) (_ *program, err error) {
+	d := b.device
+	p := &program{
+		device: d, name: b.info.Device, recorder: b.recorder, step: s, memory: &arena{device: d}, release: func() error { return nil },
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -74,7 +78,7 @@ func compile(ctx context.Context, d device.Device, name, profile string, s *grap
 		return nil, err
 	}
 	if p.train != nil {
-		if p.trace, err = trace.NewRecorder(profile); err != nil {
+		if p.trace, err = trace.NewRecorder(b.profile); err != nil {
 			return nil, err
 		}
 		p.train.run.trace = p.trace
@@ -88,7 +92,7 @@ func (p *program) newTape(r recipe) (*tape, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.run.device = p.name
+	t.recorder, t.run.device = p.recorder, p.name
 	return t, p.room(t)
 }
 

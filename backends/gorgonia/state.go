@@ -75,7 +75,9 @@ func read(v *value, n int) ([]float32, error) {
 var errNoCopy = errors.New("the device has no kernel to copy")
 
 // duplicate copies one tensor into another of the same shape. As for an operator, a panic of the kernel is an error.
-func duplicate(to, from *value) (err error) {
+func (r *recorder) duplicate(to, from *value) (err error) {
+	r.turn.RLock()
+	defer r.turn.RUnlock()
 	k, ok := from.memory.device.Kernel(device.OpCopy)
 	if !ok {
 		return errNoCopy

@@ -2,6 +2,7 @@ package gorgonia
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,6 +24,9 @@ type tape struct {
 	results               []*value
 	batched               []*value
 	bytes                 int // of the arena
+	recorder              *recorder
+	takes                 []*take   // the one used last at the end
+	spare                 []uintptr // room for a key
 }
 
 // A recipe is what a tape computes.
@@ -88,6 +92,9 @@ func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
 	if err := t.order(l.graph); err != nil {
 		return nil, err
 	}
+	if err := t.prepare(); err != nil {
+		return nil, adviseBatch(t.image, err)
+	}
 	t.plan(memory)
 	if len(t.operators) > 0 {
 		t.machine = G.NewTapeMachine(l.graph)
@@ -105,6 +112,19 @@ func (t *tape) order(g *G.ExprGraph) error {
 		if o, ok := node.Op().(*operator); ok {
 			o.index = len(t.operators)
 			t.operators = append(t.operators, o)
+		}
+	}
+	return nil
+}
+
+// prepare readies the kernels for the calls that the tape will make.
+func (t *tape) prepare() error {
+	for _, o := range t.operators {
+		if o.kernel.Prepare == nil {
+			continue
+		}
+		if err := o.kernel.Prepare(&o.call); err != nil {
+			return fmt.Errorf("%v: %w", o, err)
 		}
 	}
 	return nil
@@ -186,11 +206,14 @@ func (t *tape) rows(n int) {
 	}
 }
 
-// call runs the tape. After an error the results are undefined.
-func (t *tape) call(ctx context.Context) error {
-	if t.machine == nil {
-		return ctx.Err()
-	}
+// play runs the tape operator by operator. After an error the results are undefined.
+func (t *tape) play(ctx context.Context) error {
+	t.recorder.turn.RLock()
+	defer t.recorder.turn.RUnlock()
+	return t.runAll(ctx)
+}
+
+func (t *tape) runAll(ctx context.Context) error {
 	t.run.ctx, t.run.next, t.run.err = ctx, 0, nil
 	start := time.Now()
 	err := t.machine.RunAll()
@@ -211,5 +234,10 @@ func (t *tape) close() error {
 	if t == nil || t.machine == nil {
 		return nil
 	}
-	return t.machine.Close()
+	var errs []error
+	for _, k := range t.takes {
+		errs = append(errs, k.close())
+	}
+	t.takes = nil
+	return errors.Join(append(errs, t.machine.Close())...)
 }

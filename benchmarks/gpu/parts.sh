@@ -76,7 +76,7 @@ step_times() { # case, encoder, width, side, images
 table() { # case, images, flags of torch_step.py
     case=$1 images=$2 model=$3
     set --
-    for precision in ${PRECISIONS:-fp32 tf32 bf16}; do
+    for precision in ${PRECISIONS:-fp32 tf32 bf16} ${ANY_ORDER-bf16-any-order}; do
         bench="^BenchmarkStep\$/^$case\$/^goclr-cuda-$precision\$"
         line="bin/step.test -test.run ^\$ -test.bench $bench -test.benchtime ${steps}x -images $images"
         set -- "$@" "$line::$line"

@@ -9,8 +9,8 @@
 # with the training. OUT/report.tar.gz has all of OUT but the checkpoints.
 #
 # Of the environment: PYTHON (python3), GOCLR_CUDA (directories of CUDA's libraries, before PyTorch's), and sizes to change:
-# PRECISIONS (fp32 tf32 bf16), PEERS (precisions of PyTorch's steps: bf16), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of
-# their batches, CASES, GROUPS_OF_TESTS (a pattern), BIT_STEPS. Of the training: BATCH (512), EPOCHS (200), RECIPE and further FLAGS of
+# PRECISIONS (fp32 tf32 bf16), ANY_ORDER (steps timed with -deterministic=false: bf16-any-order), PEERS (precisions of PyTorch's steps:
+# bf16), ROUNDS and STEPS of the step times, IMAGES18 and IMAGES50 of their batches, CASES, GROUPS_OF_TESTS (a pattern), BIT_STEPS. Of the training: BATCH (512), EPOCHS (200), RECIPE and further FLAGS of
 # pretrain; TRAIN, what is trained and for which shares of the time (bf16:5 torch:4 fp32:1); FP32_EPOCHS (20), where fp32 ends;
 # CHECKPOINT_EPOCHS (5) and SCORE_EPOCHS (10) between checkpoints and those scored; SCORE_SECONDS (100) that scoring gets of each
 # command; TORCH_FLAGS of peers/torch_train.py. Of the faults: ROOM and TOO_LARGE, see faults.py.

@@ -67,7 +67,7 @@ func cat(ctx context.Context, args []string) error {
 }
 
 func tempFlag(f *cli.Flags) *string {
-	return f.String("temp", os.TempDir(), "the `folder` that a compressed archive is unpacked to while it is read")
+	return f.String("temp", os.TempDir(), "the `folder` that a compressed archive or a table is unpacked to while it is read")
 }
 
 // findImage returns the number of the image that a word names: "#" and its number, or its key.

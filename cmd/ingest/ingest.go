@@ -24,6 +24,8 @@ SRC is one of
   photos/                    a folder laid out as class/name or split/class/name; a flat folder has no labels
   photos.tar                 an archive laid out in the same way; .tar.gz and .tgz too
   cifar-10-binary.tar.gz     CIFAR-10 or CIFAR-100, binary version, packed or unpacked
+  photos.parquet             a table of images as Hugging Face lays it out, or a folder of them; "#train:img" names a column
+  photos.csv                 a list of paths and labels: CSV, TSV or lines of JSON; paths may be URLs
   shards/                    shards, to write them anew
   synthetic                  the procedural set; synthetic:n=20000,size=96,seed=7
 and "#train" or "#test" after it where it has splits.

@@ -27,6 +27,7 @@ type convolutions struct {
 	plans     map[planKey]*convolutionPlan
 	workspace *memory
 	size      int // bytes of the workspace
+	moves     int // how often the workspace has changed
 	one, zero *float32
 }
 
@@ -43,7 +44,7 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 		if err := c.check("cudnnCreate", c.cudnnCreate.call(uintptr(unsafe.Pointer(&v.handle)))); err != nil {
 			return fmt.Errorf("cuDNN does not start: %w", err)
 		}
-		if err := c.check("cudnnSetStream", c.cudnnSetStream.call(v.handle, g.stream)); err != nil {
+		if err := v.follow(g.stream); err != nil {
 			c.cudnnDestroy.call(v.handle)
 			return err
 		}
@@ -54,12 +55,19 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 	return v, nil
 }
 
+// follow has cuDNN compute in a stream from now on.
+func (v *convolutions) follow(stream uintptr) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.check("cudnnSetStream", v.cudnnSetStream.call(v.handle, stream))
+}
+
 // kernels is the table of what cuDNN computes.
 func (v *convolutions) kernels() map[graph.Op]device.Kernel {
 	return map[graph.Op]device.Kernel{
-		graph.OpConv:           {Run: v.conv, Scratch: v.scratch(v.forward(), convOf)},
-		graph.OpConvGradInput:  {Run: v.convGradInput, Scratch: v.scratch(v.gradInput(), gradInputOf)},
-		graph.OpConvGradFilter: {Run: v.convGradFilter, Scratch: v.scratch(v.gradFilter(), gradFilterOf)},
+		graph.OpConv:           {Run: v.conv, Scratch: v.scratch(convOf), Prepare: v.prepare(v.forward(), convOf)},
+		graph.OpConvGradInput:  {Run: v.convGradInput, Scratch: v.scratch(gradInputOf), Prepare: v.prepare(v.gradInput(), gradInputOf)},
+		graph.OpConvGradFilter: {Run: v.convGradFilter, Scratch: v.scratch(gradFilterOf), Prepare: v.prepare(v.gradFilter(), gradFilterOf)},
 	}
 }
 
@@ -83,17 +91,20 @@ func describeConvolution(x, w, y []int, a graph.Attr) convolution {
 	}
 }
 
-// scratch is the memory for filters. Asking for it also has cuDNN plan, so that the first step need not; errors come when it runs.
-func (v *convolutions) scratch(d direction, of func(*device.Call) convolution) func(*device.Call) int {
-	return func(c *device.Call) int {
-		k := of(c)
-		_ = v.gpu.do(func() error {
+// scratch is the memory for filters.
+func (v *convolutions) scratch(of func(*device.Call) convolution) func(*device.Call) int {
+	return func(c *device.Call) int { return v.elementBytes() * of(c).weights() }
+}
+
+// prepare has cuDNN choose an algorithm, and makes room for it.
+func (v *convolutions) prepare(d direction, of func(*device.Call) convolution) func(*device.Call) error {
+	return func(c *device.Call) error {
+		return v.gpu.do(func() error {
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			_, err := v.prepared(d, k)
+			_, err := v.prepared(d, of(c))
 			return err
 		})
-		return v.elementBytes() * k.weights()
 	}
 }
 
@@ -207,18 +218,27 @@ func (v *convolutions) grow(size int) error {
 	if size <= v.size {
 		return nil
 	}
-	if v.workspace != nil {
-		if err := v.workspace.Free(); err != nil {
+	old := v.workspace
+	v.workspace, v.size = nil, 0
+	v.moves++
+	if old != nil {
+		if err := old.Free(); err != nil {
 			return err
 		}
 	}
-	v.workspace, v.size = nil, 0
 	m, err := v.gpu.allocate(size)
 	if err != nil {
 		return fmt.Errorf("memory for cuDNN's convolutions: %w", err)
 	}
 	v.workspace, v.size = m, size
 	return nil
+}
+
+// moved is how often the workspace has changed.
+func (v *convolutions) moved() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.moves
 }
 
 // close gives everything back. Nothing may be running.

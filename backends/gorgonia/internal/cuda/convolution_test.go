@@ -127,8 +127,9 @@ func TestConvolutionOfFewerImages(t *testing.T) {
 	}
 	plans := len(v.plans)
 	for _, c := range convolutionCases(s, 2, 3, 7, 6, 5, 3, 1, 1) {
-		call := c.call(s)
-		v.kernels()[c.node.Op].Scratch(call)
+		if err := v.kernels()[c.node.Op].Prepare(c.call(s)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if len(v.plans) != plans+1 { // that of the filters' gradient
 		t.Errorf("%d plans after %d", len(v.plans), plans)

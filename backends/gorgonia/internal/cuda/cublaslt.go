@@ -127,7 +127,7 @@ func (v *products) multiply(m, n, k int, a unsafe.Pointer, transA bool, b unsafe
 		}
 		if err := v.check("cublasLtMatmul", v.cublasLtMatmul.call(v.handle, p.description, uintptr(unsafe.Pointer(v.one)),
 			uintptr(b), p.first, uintptr(a), p.second, uintptr(unsafe.Pointer(v.zero)), uintptr(out), p.result, uintptr(out), p.result,
-			uintptr(unsafe.Pointer(&p.algorithm)), v.workspace.address, productWorkspace, v.gpu.stream)); err != nil {
+			uintptr(unsafe.Pointer(&p.algorithm)), v.workspace.address, productWorkspace, v.gpu.kernels)); err != nil {
 			return fmt.Errorf("%v: %w", key, err)
 		}
 		return nil

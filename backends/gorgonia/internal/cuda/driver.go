@@ -45,6 +45,14 @@ type driver struct {
 	cuModuleUnload      function
 	cuModuleGetFunction function
 	cuLaunchKernel      function
+
+	cuStreamBeginCapture function `symbol:"cuStreamBeginCapture_v2"`
+	cuStreamEndCapture   function
+	cuGraphInstantiate   function `symbol:"cuGraphInstantiateWithFlags"`
+	cuGraphUpload        function
+	cuGraphLaunch        function
+	cuGraphExecDestroy   function
+	cuGraphDestroy       function
 }
 
 // errOutOfMemory is the error of an allocation for which a GPU has no memory left.

@@ -22,6 +22,7 @@ const (
 	capabilityMinor    = 76  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
 	streamNonBlocking  = 1   // CU_STREAM_NON_BLOCKING
 	eventWithoutTiming = 2   // CU_EVENT_DISABLE_TIMING
+	captureRelaxed     = 2   // CU_STREAM_CAPTURE_MODE_RELAXED
 
 	cudnnNotSupported     = 3000 // CUDNN_STATUS_NOT_SUPPORTED
 	cudnnOutOfMemory      = 4004 // CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED

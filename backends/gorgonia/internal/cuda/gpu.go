@@ -17,6 +17,7 @@ type gpu struct {
 	name         string
 	major, minor int // of the compute capability
 	stream       uintptr
+	kernels      uintptr // the stream that kernels start in: stream, but for what Record takes down
 	staging      staging
 
 	mu        sync.Mutex
@@ -67,7 +68,16 @@ func (g *gpu) describe() error {
 		}
 		*to = int(v)
 	}
-	return g.check("cuStreamCreate", g.cuStreamCreate.call(uintptr(unsafe.Pointer(&g.stream)), streamNonBlocking))
+	if err := g.newStream(&g.stream); err != nil {
+		return err
+	}
+	g.kernels = g.stream
+	return nil
+}
+
+// newStream makes a stream, which does not wait for the default one of the context. The context must be current.
+func (g *gpu) newStream(stream *uintptr) error {
+	return g.check("cuStreamCreate", g.cuStreamCreate.call(uintptr(unsafe.Pointer(stream)), streamNonBlocking))
 }
 
 // load takes the kernels of a compiled program: machine code, or PTX.
@@ -98,7 +108,7 @@ func (g *gpu) launch(kernel string, x, y int, arguments unsafe.Pointer) error {
 	}
 	parameters := [1]unsafe.Pointer{arguments}
 	if err := g.check("cuLaunchKernel", g.cuLaunchKernel.call(
-		f, uintptr(x), uintptr(y), 1, threads, 1, 1, 0, g.stream, uintptr(unsafe.Pointer(&parameters)), 0)); err != nil {
+		f, uintptr(x), uintptr(y), 1, threads, 1, 1, 0, g.kernels, uintptr(unsafe.Pointer(&parameters)), 0)); err != nil {
 		return fmt.Errorf("kernel %s with %d by %d blocks: %w", kernel, x, y, err)
 	}
 	return nil

@@ -5,6 +5,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -33,6 +34,24 @@ type LateLoader interface {
 	// LoadsLate does nothing.
 	LoadsLate()
 }
+
+// A Recorder is a Device that can take down what kernels do, and do it again at one stroke.
+type Recorder interface {
+	// Record calls f and takes down what the kernels that run in it would do, instead of doing it. Nobody may run a kernel of the
+	// device beside f, and f may do nothing with the device but run kernels, which have run in earnest with tensors of the same
+	// shapes before. Its error is that of f, or says why the device could not take down.
+	Record(f func() error) (Recording, error)
+}
+
+// A Recording is what kernels did, on the addresses and with the numbers that their calls had.
+type Recording interface {
+	// Launch does it again, after all work before; an error of a kernel comes with a later call. After ErrStale nothing was done.
+	Launch() error
+	Close() error
+}
+
+// ErrStale is the error of a Recording that uses memory which the device has given back since, its own: record again.
+var ErrStale = errors.New("the recording uses memory that is gone")
 
 // Memory is a stretch of a device's memory.
 type Memory interface {
@@ -93,6 +112,9 @@ type Kernel struct {
 	Run func(c *Call) error
 	// Scratch is the number of bytes that Run needs while it runs; nil: none.
 	Scratch func(c *Call) int
+	// Prepare does what can be done before the first Run of a call, whose tensors have no memory yet; nil: nothing. Where Run would
+	// not work, for want of an algorithm or of memory, it says so: for want of memory by a *MemoryError.
+	Prepare func(c *Call) error
 	// Overwrites is 1 + the index of an operand whose memory the result may take; 0: none.
 	Overwrites int
 	// Pixels says that operand 0 may be Pixels; elsewhere an operation that reads an Image is given its numbers.

@@ -112,6 +112,7 @@ static inline int emulated_launch(void (*body)(const void *), const void *argume
 
 #define KERNEL(name, arguments)                                                            \
 	static void name##_body(arguments a);                                                   \
+	extern "C" { extern const int name##_bytes; const int name##_bytes = sizeof(arguments); } \
 	extern "C" int name(const void *p, int x, int y, int threads) {                         \
 		return emulated_launch([](const void *q) { name##_body(*(const arguments *)q); }, p, x, y, threads); \
 	}                                                                                       \

@@ -83,10 +83,16 @@ func (l *Libraries) Environment(directory, record string, settings ...string) []
 //	memory, pinned                  bytes of the GPU's memory, and of the host's that can be pinned at once
 //	late                            bytes that each kernel and library takes when it first computes
 //	fail_allocation                 which allocation fails, counted from 1 after Set
+//	fail_copy                       likewise of copies and of setting memory
+//	early                           1: copies from the host begin as soon as they may, and not when something waits for them
 //	fail_launch, refuse_launch      likewise of kernels: the GPU is lost, or it is not
 //	interrupt_upload                the copy to the device, counted from 1, that sends the process SIGINT
 //	fail_download, fill_download    the copy from the device at which the GPU is lost, or another process takes all memory that is free
 //	failure, cuInit                 the error of such a kernel, and of cuInit
+//	capture_begin, capture_end      the error of taking a graph down, when it begins and when it ends
+//	capture_refuse                  which kernel of a graph may not be taken down, counted from 1
+//	graph_make, graph_upload        and of making it ready to be launched
+//	graph_start                     and of launching it
 //	nvrtc_minor                     the minor version of NVRTC
 //	cudnn_cudart                    the version of CUDA that cuDNN is for
 //	cudnn_create, cublaslt_create   the status of making a handle
@@ -102,7 +108,7 @@ func (l *Libraries) Log() []string { return strings.Split(strings.TrimSuffix(l.l
 // Allocated is how many bytes of the device's memory are allocated.
 func (l *Libraries) Allocated() int { return l.allocated() }
 
-// Held counts the modules, stretches of pinned memory, contexts and handles that were made and not given back.
+// Held counts the modules, stretches of pinned memory, streams, events, graphs, contexts and handles that were made and not given back.
 func (l *Libraries) Held() int { return l.held() }
 
 // emulate is the directory of emulate.h.

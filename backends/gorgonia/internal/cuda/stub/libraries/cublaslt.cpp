@@ -121,19 +121,20 @@ int cublasLtMatmul(char *, description *d, const float *alpha, const float *ap, 
 	if (!stub_is_device(ap, bytes(a)) || !stub_is_device(bp, bytes(b)) || !stub_is_device(out, bytes(l))) return EXECUTION_FAILED;
 	if (int status = (int)stub_setting("cublaslt_status", SUCCESS)) return status;
 	if (!stub_load("cublaslt")) return NO_MEMORY;
-	Visit visit;
-	memset(space, 0xff, wanted);
-	uint64_t k = d->transA ? a->rows : a->cols;
-	std::vector<double> sums(l->rows);
-	for (uint64_t j = 0; j < l->cols; j++) {
-		sums.assign(l->rows, 0);
-		for (uint64_t q = 0; q < k; q++) {
-			double v = d->transB ? bp[q * b->ld + j] : bp[j * b->ld + q];
-			for (uint64_t i = 0; i < l->rows; i++) sums[i] += v * (d->transA ? ap[i * a->ld + q] : ap[q * a->ld + i]);
+	int failed = stub_start(stream, [=, d = *d, a = *a, b = *b, l = *l] {
+		memset(space, 0xff, wanted);
+		uint64_t k = d.transA ? a.rows : a.cols;
+		std::vector<double> sums(l.rows);
+		for (uint64_t j = 0; j < l.cols; j++) {
+			sums.assign(l.rows, 0);
+			for (uint64_t q = 0; q < k; q++) {
+				double v = d.transB ? bp[q * b.ld + j] : bp[j * b.ld + q];
+				for (uint64_t i = 0; i < l.rows; i++) sums[i] += v * (d.transA ? ap[i * a.ld + q] : ap[q * a.ld + i]);
+			}
+			for (uint64_t i = 0; i < l.rows; i++) out[j * l.ld + i] = (float)sums[i];
 		}
-		for (uint64_t i = 0; i < l->rows; i++) out[j * l->ld + i] = (float)sums[i];
-	}
-	return SUCCESS;
+	});
+	return failed ? EXECUTION_FAILED : SUCCESS;
 }
 
 }

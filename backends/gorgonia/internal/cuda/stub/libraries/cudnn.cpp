@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vector>
+
 namespace {
 
 enum { SUCCESS = 0, BAD_PARAM = 2000, NOT_SUPPORTED = 3000, NO_MEMORY = 4004, EXECUTION_FAILED = 5000 };
@@ -109,13 +111,19 @@ template <typename F> void each(const tensor *x, const tensor *w, const convolut
 						}
 }
 
-struct Sums {
-	double *sums;
-	Sums(size_t n) : sums(new double[n]()) {}
-	~Sums() { delete[] sums; }
-};
+// compute starts a convolution or a gradient, which adds to the sums of the result, and spoils the workspace. The descriptors may change.
+template <typename F> int compute(handle *h, void *space, size_t size, const tensor *result, void *rp, F add) {
+	int failed = stub_start(h->stream, [=, result = *result] {
+		if (size && !stub_is_device(space, size)) return stub_fault(); // it was given back after the call
+		memset(space, 0xff, size);
+		std::vector<double> sums(elements(&result));
+		add(sums.data());
+		for (size_t i = 0; i < sums.size(); i++) store(&result, rp, i, (float)sums[i]);
+	});
+	return failed ? refuse(EXECUTION_FAILED, "the stream takes no work") : SUCCESS;
+}
 
-// begin checks the memory of a call, and spoils the workspace.
+// begin checks a call.
 int begin(const char *name, const tensor *result, int algorithm, void *space, size_t size, const float *alpha, const float *beta,
 	const convolution *k, const tensor *a, const void *ap, const tensor *b, const void *bp, void *rp, const tensor *x) {
 	stub_record("%s type %d format %d math %d algorithm %d workspace %zu n %d", name, a->type, a->format, k->math, algorithm, size, x->n);
@@ -125,7 +133,6 @@ int begin(const char *name, const tensor *result, int algorithm, void *space, si
 		return refuse(EXECUTION_FAILED, "an operand is not in the device's memory");
 	if (algorithm == stub_setting("cudnn_refused", -1)) return refuse(NOT_SUPPORTED + 1, "told to refuse the algorithm");
 	if (!stub_load(name)) return refuse(NO_MEMORY, "no memory for a kernel");
-	memset(space, 0xff, size);
 	return (int)stub_setting("cudnn_status", SUCCESS);
 }
 
@@ -216,34 +223,28 @@ int cudnnGetConvolutionBackwardFilterWorkspaceSize(handle *, tensor *x, tensor *
 int cudnnConvolutionForward(handle *h, const float *alpha, tensor *x, const void *xp, tensor *w, const void *wp, convolution *k, int algorithm,
 	void *space, size_t size, const float *beta, tensor *y, void *yp) {
 	if (int e = fits(x, w, k, y)) return e;
-	Visit visit;
 	if (int e = begin("cudnnConvolutionForward", y, algorithm, space, size, alpha, beta, k, x, xp, w, wp, yp, x)) return e;
-	Sums s(elements(y));
-	each(x, w, k, y, [&](size_t i, size_t f, size_t o) { s.sums[o] += (double)load(x, xp, i) * load(w, wp, f); });
-	for (size_t i = 0; i < elements(y); i++) store(y, yp, i, (float)s.sums[i]);
-	return SUCCESS;
+	return compute(h, space, size, y, yp, [=, x = *x, w = *w, k = *k, y = *y](double *sums) {
+		each(&x, &w, &k, &y, [&](size_t i, size_t f, size_t o) { sums[o] += (double)load(&x, xp, i) * load(&w, wp, f); });
+	});
 }
 
 int cudnnConvolutionBackwardData(handle *h, const float *alpha, tensor *w, const void *wp, tensor *dy, const void *dyp, convolution *k, int algorithm,
 	void *space, size_t size, const float *beta, tensor *dx, void *dxp) {
 	if (int e = fits(dx, w, k, dy)) return e;
-	Visit visit;
 	if (int e = begin("cudnnConvolutionBackwardData", dx, algorithm, space, size, alpha, beta, k, w, wp, dy, dyp, dxp, dx)) return e;
-	Sums s(elements(dx));
-	each(dx, w, k, dy, [&](size_t i, size_t f, size_t o) { s.sums[i] += (double)load(dy, dyp, o) * load(w, wp, f); });
-	for (size_t i = 0; i < elements(dx); i++) store(dx, dxp, i, (float)s.sums[i]);
-	return SUCCESS;
+	return compute(h, space, size, dx, dxp, [=, dx = *dx, w = *w, k = *k, dy = *dy](double *sums) {
+		each(&dx, &w, &k, &dy, [&](size_t i, size_t f, size_t o) { sums[i] += (double)load(&dy, dyp, o) * load(&w, wp, f); });
+	});
 }
 
 int cudnnConvolutionBackwardFilter(handle *h, const float *alpha, tensor *x, const void *xp, tensor *dy, const void *dyp, convolution *k, int algorithm,
 	void *space, size_t size, const float *beta, tensor *dw, void *dwp) {
 	if (int e = fits(x, dw, k, dy)) return e;
-	Visit visit;
 	if (int e = begin("cudnnConvolutionBackwardFilter", dw, algorithm, space, size, alpha, beta, k, x, xp, dy, dyp, dwp, x)) return e;
-	Sums s(elements(dw));
-	each(x, dw, k, dy, [&](size_t i, size_t f, size_t o) { s.sums[f] += (double)load(x, xp, i) * load(dy, dyp, o); });
-	for (size_t i = 0; i < elements(dw); i++) store(dw, dwp, i, (float)s.sums[i]);
-	return SUCCESS;
+	return compute(h, space, size, dw, dwp, [=, x = *x, dw = *dw, k = *k, dy = *dy](double *sums) {
+		each(&x, &dw, &k, &dy, [&](size_t i, size_t f, size_t o) { sums[f] += (double)load(&x, xp, i) * load(&dy, dyp, o); });
+	});
 }
 
 }

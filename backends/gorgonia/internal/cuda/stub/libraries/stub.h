@@ -4,12 +4,19 @@
 
 #include <stddef.h>
 
+#include <functional>
+
 extern "C" {
 // stub_enter lets the calling library read and write the device's memory until stub_leave; calls nest.
 void stub_enter();
 void stub_leave();
-// stub_drain does the work that is still to be done in a stream.
-void stub_drain();
+// stub_drain does the work that is still to be done in a stream, and what that waits for in others.
+void stub_drain(void *stream);
+// stub_start does work after all before it in a stream, which may use the device's memory. If the stream is being captured, it does so
+// each time that the graph is launched: work must not refer to what its caller may change.
+int stub_start(void *stream, const std::function<void()> &work);
+// stub_fault does what a kernel does to the GPU that touches memory that is not its own.
+void stub_fault();
 // stub_record adds a line to the record of calls, as printf does.
 void stub_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // stub_setting is the number that a test gave a name, or another one.
@@ -23,14 +30,5 @@ int stub_load(const char *what);
 // stub_hold counts something that was made, or with -1 given back.
 void stub_hold(int n);
 }
-
-// A Visit is a stretch of code that may use the device's memory, after the work before it in the stream.
-struct Visit {
-	Visit() {
-		stub_drain();
-		stub_enter();
-	}
-	~Visit() { stub_leave(); }
-};
 
 #endif
