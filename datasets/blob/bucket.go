@@ -2,6 +2,8 @@ package blob
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"iter"
 	"strings"
 
@@ -73,8 +75,11 @@ func (b *bucket) Open(ctx context.Context, name string) (datasets.Object, error)
 		o.stream, o.size, o.version = s, s.reader.Size(), versionOf(s.reader)
 		return nil
 	})
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, b.explain(name, err)
+	}
+	if err != nil {
+		return nil, b.blame(name, err)
 	}
 	return o, nil
 }

@@ -24,6 +24,8 @@
 // What may pass is tried again, with random pauses: refused and broken connections, answers that end early, servers that are overloaded
 // or send nothing for a minute. What will not pass is told at once, with what to do about it.
 //
+// An image whose object is gone is a bad sample. Whatever else is wrong with a store is a *pipeline.SourceError, which ends a run.
+//
 // Hidden objects, with a name or folder that begins with a dot, are left out, as are empty objects that stand for folders.
 //
 // An object that is opened and read once from its beginning, such as an image in a folder, takes one request. One that is read on from

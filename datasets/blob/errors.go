@@ -17,9 +17,10 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/goclr/goclr/datasets/internal/retry"
+	"github.com/goclr/goclr/pipeline"
 )
 
-var errReplaced = errors.New("it was replaced while it was in use: datasets must not change during a run; begin the run again")
+var errReplaced = errors.New("it was replaced or removed while it was in use: datasets must not change during a run; begin the run again")
 
 // judge prepares an error of a store for retry.Do: what will not pass is permanent, and what does not exist wraps fs.ErrNotExist.
 func judge(err error) error {
@@ -48,6 +49,11 @@ func judge(err error) error {
 // explain names an object, or all of a bucket where that is "", in an error, and says what to do about it.
 func (b *bucket) explain(name string, err error) error {
 	return fmt.Errorf("%s%s: %w", b.url, name, advise(b.scheme, err))
+}
+
+// blame is explain for errors that are of the store, or of an object in use, rather than of one image.
+func (b *bucket) blame(name string, err error) error {
+	return &pipeline.SourceError{Err: b.explain(name, err)}
 }
 
 // status is that of the answer of a store; 0: there was none.

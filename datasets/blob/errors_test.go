@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/pipeline"
 )
 
 // TestMistakes makes sure that each is told with what to do about it, without trying again.
@@ -64,6 +65,14 @@ func TestGivesUp(t *testing.T) {
 	s.faults = func(*http.Request) fault { return refuse }
 	_, err := openBucket(t, s, "").Open(t.Context(), "x")
 	wantError(t, err, "s3://bucket/x", "12 attempts", "500")
+	if !isOfSource(err) {
+		t.Error("an image is to blame")
+	}
+}
+
+func isOfSource(err error) bool {
+	var e *pipeline.SourceError
+	return errors.As(err, &e)
 }
 
 func TestWrongURLs(t *testing.T) {

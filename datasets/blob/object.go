@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 
 	"gocloud.dev/blob"
@@ -93,8 +94,11 @@ func (o *object) ReadAt(ctx context.Context, p []byte, offset int64) (n int, err
 		n += k
 		return err
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errReplaced
+	}
 	if err != nil {
-		return n, o.bucket.explain(o.name, err)
+		return n, o.bucket.blame(o.name, err)
 	}
 	if n < len(p) {
 		return n, io.EOF

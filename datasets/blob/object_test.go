@@ -84,7 +84,7 @@ func TestReadAt(t *testing.T) {
 		t.Errorf("an empty object: %d bytes, %v", n, err)
 	}
 	_, err := b.Open(t.Context(), "none")
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) || isOfSource(err) {
 		t.Errorf("what does not exist: %v", err)
 	}
 	wantError(t, err, "s3://bucket/p/none: ")
@@ -139,6 +139,9 @@ func TestReplaced(t *testing.T) {
 		s.requests()
 		_, err := o.ReadAt(t.Context(), make([]byte, 10), 600)
 		wantError(t, err, "s3://bucket/o", "replaced")
+		if !isOfSource(err) {
+			t.Error("an image is to blame")
+		}
 		if _, gets := s.requests(); gets != 1 {
 			t.Errorf("%d requests", gets)
 		}
