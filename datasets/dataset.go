@@ -31,6 +31,12 @@ type Options struct {
 	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, and for
 	// the images of a table. The file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
 	TempDir string
+	// CacheDir is the folder on the local disk where shards of a store are kept while they are read and after it, for any number of
+	// processes at once. Default goclr/shards in os.UserCacheDir().
+	CacheDir string
+	// CacheBytes is how much may be kept there. Whoever shuffles all images among each other needs room for all shards, or they are fetched
+	// again and again; see pipeline.Options.Window. Default 20 GiB.
+	CacheBytes int64
 
 	// keep tells which images will be read at all, as of a part of an ingest: where images are unpacked, the bytes of others are left out. All are
 	// listed, whatever it says. Default: all.
@@ -89,6 +95,13 @@ func openRemote(ctx context.Context, name, split string, o Options) (Dataset, er
 	b, err := openURL(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	m, folder, err := remoteManifest(ctx, b, name, split)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
+	}
+	if m != nil {
+		return openRemoteShards(ctx, b, m, folder, name, o)
 	}
 	return openFolder(ctx, b, name, split, o)
 }

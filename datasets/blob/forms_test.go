@@ -10,7 +10,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/goclr/goclr/datasets"
 )
 
 // pictures are the names and contents of a small dataset.
@@ -71,7 +74,37 @@ func forms(t testing.TB) (files map[string][]byte, specs []string) {
 	for _, name := range []string{"a/photos", "a/photos.tar", "photos.tar.gz"} {
 		specs = append(specs, name+"#train", name+"#test")
 	}
-	return files, specs
+	addShards(t, files, "shards")
+	return files, append(specs, "shards")
+}
+
+// addShards ingests the archive among files and adds the shards of a split.
+func addShards(t testing.TB, files map[string][]byte, folder string) {
+	archive := filepath.Join(writeFiles(t, map[string][]byte{"photos.tar": files["a/photos.tar"]}), "photos.tar")
+	src, err := datasets.Open(t.Context(), archive+"#train", datasets.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	out := filepath.Join(t.TempDir(), "shards")
+	_, err = datasets.Ingest(t.Context(), src, out, datasets.IngestOptions{
+		Check: func([]byte) (width, height int, err error) { return 1, 1, nil }, ShardBytes: 1 << 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := os.ReadDir(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) < 4 {
+		t.Fatalf("%d files of shards", len(names))
+	}
+	for _, e := range names {
+		if files[folder+"/"+e.Name()], err = os.ReadFile(filepath.Join(out, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // writeFiles writes files into a folder.
@@ -102,10 +135,13 @@ func TestFormsRemote(t *testing.T) {
 			if len(want) != 31 {
 				t.Fatalf("%d images", len(want)-1)
 			}
-			name, split, _ := bytes.Cut([]byte(spec), []byte("#"))
+			name, split, divided := strings.Cut(spec, "#")
+			if divided {
+				split = "#" + split
+			}
 			for place, spec := range map[string]string{
-				"S3":      sound.url(string(name)) + "#" + string(split),
-				"bad S3":  faulty.url(string(name)) + "#" + string(split),
+				"S3":      sound.url(name) + split,
+				"bad S3":  faulty.url(name) + split,
 				"file://": "file://" + dir + "/" + spec,
 			} {
 				if got := content(t, spec); !maps.Equal(got, want) {

@@ -87,7 +87,7 @@ func bytesOf(n int) []byte {
 // content maps keys to labels and bytes.
 func content(t testing.TB, spec string) map[string]string {
 	t.Helper()
-	d, err := datasets.Open(t.Context(), spec, datasets.Options{TempDir: t.TempDir()})
+	d, err := datasets.Open(t.Context(), spec, datasets.Options{TempDir: t.TempDir(), CacheDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
