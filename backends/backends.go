@@ -55,7 +55,7 @@ type Info struct {
 	AnyOrder bool `json:"any_order,omitempty"`
 }
 
-// A Program is a compiled step with its weights. It is not safe for concurrent use.
+// A Program is a compiled step with its weights. It is not safe for concurrent use, except for a Stager's Stage.
 type Program interface {
 	// Step runs forward, loss, backward and update on a batch of pairs (column views, two views a row), or of labelled images
 	// (see graph.Graph.Labels) where the loss reads labels, and returns the metrics as they were before the update. After an
@@ -89,6 +89,15 @@ type Program interface {
 	Save() (Weights, error)
 	// Close frees what the program holds; calling it again does nothing. Other programs of the backend live on.
 	Close() error
+}
+
+// A Stager is a Program that can take in a coming batch while it runs a step. Whether a Program is one depends on the device.
+type Stager interface {
+	Program
+	// Stage copies to the device what a Step with this very record will read of it, and that Step does without copying it. What the
+	// last two calls copied is kept until then, or Close. Stage may be called while another method runs, but not Stage or Close. It does
+	// not retain the record, which must not change until the Step. After an error nothing is staged, and a Step copies its batch itself.
+	Stage(ctx context.Context, batch arrow.Record) error
 }
 
 // Metrics are the scalars of one step.

@@ -209,10 +209,12 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 func (in *ingest) shards(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	bytes, good := int64(0), 0
+	samples := newSamples(ctx)
 	work := pool.New().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.samples {
 		work.Go(func() {
-			s := pipeline.NewSample(ctx, pipeline.Key{})
+			s := samples.Get().(*pipeline.Sample)
+			defer samples.Put(s)
 			r, err := in.read(ctx, i, s, in.o.Reencode != nil)
 			if err != nil {
 				return
@@ -229,6 +231,11 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	}
 	all := float64(bytes) / float64(good) * float64(in.src.Len())
 	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
+}
+
+// newSamples is a pool of samples, whose buffers grow to the images that are read into them.
+func newSamples(ctx context.Context) *sync.Pool {
+	return &sync.Pool{New: func() any { return pipeline.NewSample(ctx, pipeline.Key{}) }}
 }
 
 func (in *ingest) openQuarantine() error {
@@ -280,7 +287,7 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	samples := sync.Pool{New: func() any { return pipeline.NewSample(ctx, pipeline.Key{}) }}
+	samples := newSamples(ctx)
 	keys := map[uint64]string{} // the last key of an id
 	s := stream.New().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.shard(k) {

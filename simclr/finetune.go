@@ -103,7 +103,7 @@ type finetuning struct {
 func (t *finetuning) run(ctx context.Context, test pipeline.Source) (accuracy float64, err error) {
 	perEpoch := t.batches.Steps()
 	steps, done := t.Epochs*perEpoch, 0
-	for batch, err := range t.batches.Batches(ctx, 0) {
+	for batch, err := range ahead(ctx, t.batches, t.program, 0, steps) {
 		if err != nil {
 			return 0, t.Images.explain(err)
 		}

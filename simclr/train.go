@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -63,7 +64,9 @@ var (
 const collapsedSteps = 20
 
 // Train runs the steps that are left. Two runs with the same Config, pipeline plan and Backend.Info end with the same bits,
-// however often they were stopped or killed and resumed, and however many workers the pipeline has.
+// however often they were stopped or killed and resumed, and however many workers the pipeline has. Where the program of the backend
+// is a backends.Stager, a goroutine of Train's ranges over the pipeline, whose OnBad may then be called beside Observe, Evaluate and
+// BeforeCheckpoint, for the batch after theirs.
 func (r Run) Train(ctx context.Context, b backends.Backend, p *pipeline.Pipeline) (err error) {
 	if err := r.Validate(); err != nil {
 		return err
@@ -197,7 +200,7 @@ func (t *training) run(ctx context.Context) error {
 		return nil
 	}
 	before := time.Now()
-	for batch, err := range t.pipeline.Batches(ctx, t.done) {
+	for batch, err := range t.batches(ctx) {
 		if err != nil {
 			return t.stop(ctx, err)
 		}
@@ -218,6 +221,14 @@ func (t *training) run(ctx context.Context) error {
 		before = time.Now()
 	}
 	return t.stop(ctx, fmt.Errorf("the pipeline ended before the run: give it %d epochs", t.Epochs))
+}
+
+// batches are those of the steps that are left.
+func (t *training) batches(ctx context.Context) iter.Seq2[arrow.Record, error] {
+	if t.Chunk > 0 { // its steps read chunks, which are records of their own
+		return t.pipeline.Batches(ctx, t.done)
+	}
+	return ahead(ctx, t.pipeline, t.program, t.done, t.end)
 }
 
 // step takes one training step.

@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) backends.Backend, o Options) {
 		{"WrongLabels", testWrongLabels, false},
 		{"Cancelled", testCancelled, false},
 		{"Chunks", testChunks, true},
+		{"Staging", testStaging, false},
 		{"Close", testClose, false},
 	} {
 		if group.compares && o.Round != nil {

@@ -139,7 +139,7 @@ func metricsOf(t *testing.T, record string, step int) (at callCount) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	views, uploads, seen := strconv.Itoa(commandViews), 0, 0
+	views, uploads, seen, taken := strconv.Itoa(commandViews), 0, 0, 0
 	for _, line := range strings.Split(string(text), "\n") {
 		switch name, size, _ := strings.Cut(line, " "); name {
 		case "cuMemcpyHtoDAsync":
@@ -150,9 +150,13 @@ func metricsOf(t *testing.T, record string, step int) (at callCount) {
 					at.uploads = uploads
 				}
 			}
+		case "cuMemcpyDtoDAsync": // as the step begins; the views may have been copied while the one before ran
+			if size == views {
+				taken++
+			}
 		case "cuMemcpyDtoHAsync":
 			at.downloads++
-			if at.uploads > 0 {
+			if taken == step {
 				return at
 			}
 		}

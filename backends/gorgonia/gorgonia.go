@@ -76,7 +76,7 @@ func newBackend(d device.Device, name string, o backends.Options) *backend {
 	if precision == "fp32" {
 		precision = ""
 	}
-	return &backend{device: d, recorder: newRecorder(d, o.Warn), profile: o.Profile, users: 1, info: backends.Info{
+	return &backend{device: d, recorder: newRecorder(d, o.Warn), profile: o.Profile, warn: o.Warn, users: 1, info: backends.Info{
 		Backend: "gorgonia", Device: name, CPU: backends.CPUName(), Threads: o.Threads,
 		Library: "Gorgonia " + version + " with " + d.Library(), Precision: precision, AnyOrder: o.AnyOrder,
 	}}
@@ -87,6 +87,7 @@ type backend struct {
 	device   device.Device
 	recorder *recorder
 	profile  string // file of the profile of training; "" for none
+	warn     func(message string)
 	info     backends.Info
 	lock     sync.Mutex
 	users    int // open programs, and the backend itself
@@ -137,5 +138,9 @@ func (b *backend) Compile(ctx context.Context, s *graph.Step) (backends.Program,
 		return nil, fmt.Errorf("compile: %w", errors.Join(err, b.release()))
 	}
 	p.release = b.release
+	if receiver, ok := b.device.(device.Receiver); ok && p.train != nil {
+		p.ahead = &ahead{device: receiver, warn: b.warn}
+		return stager{p}, nil
+	}
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -26,6 +27,7 @@ type program struct {
 	eval     *tape           // Features
 	project  *tape           // Project
 	sums     *sums           // what Backward needs; nil until it is called
+	ahead    *ahead          // batches for steps to come; nil where the device takes none in
 	trace    *trace.Recorder // of training; nil for none
 	closed   bool
 }
@@ -157,7 +159,18 @@ func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32)
 	case p.train == nil:
 		return backends.Metrics{}, errors.New("this program only evaluates: compile a step with a loss to train")
 	}
-	if _, err := p.feed(p.train, batch, backends.Train, lr); err != nil {
+	in, err := p.prepare(p.train, batch, backends.Train)
+	if err != nil {
+		return backends.Metrics{}, err
+	}
+	taken, err := p.ahead.take(batch, p.train)
+	if err == nil && !taken {
+		err = p.upload(p.train, in)
+	}
+	if err == nil {
+		err = p.setRate(p.train, lr)
+	}
+	if err != nil {
 		return backends.Metrics{}, err
 	}
 	if err := p.train.call(ctx); err != nil {
@@ -176,36 +189,79 @@ func (p *program) trainStep(ctx context.Context, batch arrow.Record, lr float32)
 	return backends.Metrics{Loss: scalars[0], Accuracy: scalars[1], Spread: scalars[2]}, nil
 }
 
-// feed gives a tape what it reads of a batch, whose number of views it returns.
-func (p *program) feed(t *tape, batch arrow.Record, m backends.Mode, lr float32) (rows int, err error) {
+// An input is what a tape reads of a batch.
+type input struct {
+	rows  int      // views
+	parts [][]byte // for the tape's inputs
+}
+
+// read returns what the tape reads of a batch. The views are those of the record itself.
+func (t *tape) read(batch arrow.Record, m backends.Mode) (input, error) {
 	if t.image == nil {
-		return 0, errors.New("the step depends on no image")
+		return input{}, errors.New("the step depends on no image")
 	}
 	pixels, rows, err := backends.Views(t.image, batch, m, t.labels != nil)
 	if err != nil {
+		return input{}, err
+	}
+	in := input{rows, [][]byte{pixels}}
+	if t.labels == nil {
+		return in, nil
+	}
+	labels, err := backends.Labels(t.labels, batch)
+	if err != nil {
+		return input{}, err
+	}
+	classes := make([]int32, len(labels))
+	for i, label := range labels {
+		classes[i] = int32(label)
+	}
+	in.parts = append(in.parts, bytesOf(classes))
+	return in, nil
+}
+
+// inputs are where the tape reads a batch.
+func (t *tape) inputs() []unsafe.Pointer {
+	at := []unsafe.Pointer{t.pixels.pointer()}
+	if t.labels != nil {
+		at = append(at, t.classes.pointer())
+	}
+	return at
+}
+
+// feed gives a tape what it reads of a batch, whose number of views it returns.
+func (p *program) feed(t *tape, batch arrow.Record, m backends.Mode, lr float32) (rows int, err error) {
+	in, err := p.prepare(t, batch, m)
+	if err != nil {
 		return 0, err
+	}
+	if err := p.upload(t, in); err != nil {
+		return 0, err
+	}
+	return in.rows, p.setRate(t, lr)
+}
+
+// prepare makes a tape ready for a batch.
+func (p *program) prepare(t *tape, batch arrow.Record, m backends.Mode) (input, error) {
+	in, err := t.read(batch, m)
+	if err != nil {
+		return in, err
 	}
 	if err := p.room(t); err != nil { // it may be gone, after there was none for another tape
-		return 0, err
+		return in, err
 	}
-	t.rows(rows)
-	if err := p.device.Upload(t.pixels.pointer(), pixels); err != nil {
-		return 0, err
-	}
-	if t.labels != nil {
-		labels, err := backends.Labels(t.labels, batch)
-		if err != nil {
-			return 0, err
-		}
-		classes := make([]int32, len(labels))
-		for i, label := range labels {
-			classes[i] = int32(label)
-		}
-		if err := p.device.Upload(t.classes.pointer(), bytesOf(classes)); err != nil {
-			return 0, err
+	t.rows(in.rows)
+	return in, nil
+}
+
+// upload copies a batch to where a tape reads it.
+func (p *program) upload(t *tape, in input) error {
+	for i, to := range t.inputs() {
+		if err := p.device.Upload(to, in.parts[i]); err != nil {
+			return err
 		}
 	}
-	return rows, p.setRate(t, lr)
+	return nil
 }
 
 // setRate sets the learning rate of a tape that reads one.
@@ -292,5 +348,5 @@ func (p *program) Close() error {
 		return nil
 	}
 	p.closed = true
-	return errors.Join(p.train.close(), p.eval.close(), p.project.close(), p.sums.close(), p.state.free(), p.memory.free(), p.trace.Close(), p.release())
+	return errors.Join(p.ahead.free(), p.train.close(), p.eval.close(), p.project.close(), p.sums.close(), p.state.free(), p.memory.free(), p.trace.Close(), p.release())
 }

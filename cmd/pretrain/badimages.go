@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -14,10 +15,12 @@ import (
 )
 
 // badImages are what the run cannot use: each is told and set aside once, whatever the number of epochs and processes that meet it.
+// Safe for concurrent use: the pipeline may meet them while a step runs, see simclr.Run.Train.
 type badImages struct {
 	ctx  context.Context
 	data pipeline.Source
 	line *cli.Line
+	lock sync.Mutex
 	file *datasets.Quarantine
 	err  error // the first
 }
@@ -37,6 +40,8 @@ func openBadImages(ctx context.Context, s *settings, data pipeline.Source, line 
 
 // add is told of each bad image by the pipeline. An error waits for the next checkpoint.
 func (b *badImages) add(e *pipeline.SampleError) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
 	added, err := b.file.AddSample(b.ctx, b.data, e)
 	if added {
 		b.line.Printf("bad image replaced: %v", e)
@@ -48,11 +53,24 @@ func (b *badImages) add(e *pipeline.SampleError) {
 
 // flush puts all so far on disk.
 func (b *badImages) flush() error {
+	b.lock.Lock()
+	defer b.lock.Unlock()
 	if b.err != nil {
 		return b.err
 	}
 	return b.file.Flush()
 }
 
+// count is how many there are.
+func (b *badImages) count() int {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	return b.file.Len()
+}
+
 // close may be called again.
-func (b *badImages) close() error { return b.file.Close() }
+func (b *badImages) close() error {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	return b.file.Close()
+}

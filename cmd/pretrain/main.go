@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string) error {
 	if profile := s.backend.Options.Profile; profile != "" {
 		fmt.Fprintf(os.Stderr, "What took the time of a step is in %s.txt, each operator in %s\n", profile, profile)
 	}
-	if n := bad.file.Len(); n > 0 {
+	if n := bad.count(); n > 0 {
 		fmt.Fprintf(os.Stderr, "%d bad images are in %s; to see why: ingest look %s\n", n, filepath.Join(s.out, datasets.QuarantineName), s.out)
 	}
 	fmt.Fprintf(os.Stderr, "The encoder is in %s\n", filepath.Join(s.out, "weights.safetensors"))

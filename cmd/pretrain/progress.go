@@ -83,7 +83,7 @@ func (p *progress) show(r simclr.Record) {
 	// As long as it can be: a terminal of 80 columns has to hold it.
 	rate := fmt.Sprintf("lr %.2g ", *r.LearningRate)
 	bad := ""
-	if n := p.bad.file.Len(); n > 0 {
+	if n := p.bad.count(); n > 0 {
 		rate, bad = "", fmt.Sprintf(" %d bad", n)
 	}
 	p.line.Show(fmt.Sprintf("step %d/%d loss %.2f acc %.0f%% %s%s img/s wait %.0f%% %s left%s",

@@ -31,10 +31,12 @@ type driver struct {
 	cuMemFreeHost     function
 	cuMemcpyHtoDAsync function `symbol:"cuMemcpyHtoDAsync_v2"`
 	cuMemcpyDtoHAsync function `symbol:"cuMemcpyDtoHAsync_v2"`
+	cuMemcpyDtoDAsync function `symbol:"cuMemcpyDtoDAsync_v2"`
 
 	cuStreamCreate      function
 	cuStreamSynchronize function
 	cuStreamDestroy     function `symbol:"cuStreamDestroy_v2"`
+	cuStreamWaitEvent   function
 	cuEventCreate       function
 	cuEventRecord       function
 	cuEventQuery        function

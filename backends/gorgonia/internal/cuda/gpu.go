@@ -11,14 +11,15 @@ import (
 // threads is the size of a block, as in the prelude of the kernels.
 const threads = 256
 
-// A gpu is one GPU with its memory and a stream, in which all work follows one another.
+// A gpu is one GPU with its memory and a stream, in which all work follows one another but copies to an inbox.
 type gpu struct {
 	context
 	name         string
 	major, minor int // of the compute capability
 	stream       uintptr
 	kernels      uintptr // the stream that kernels start in: stream, but for what Record takes down
-	staging      staging
+	staging      staging // for copies in the stream
+	beside       staging // for copies in a stream of their own
 
 	mu        sync.Mutex
 	modules   []uintptr
@@ -45,14 +46,13 @@ func openGPU(d *driver, ordinal int) (*gpu, error) {
 		return nil, fmt.Errorf("GPU %d cannot be used, perhaps since its memory is full: see nvidia-smi: %w", ordinal, err)
 	}
 	g := &gpu{context: c, functions: map[string]uintptr{}}
-	g.staging.gpu = g
 	if err := g.do(g.describe); err != nil {
 		return nil, errors.Join(err, c.release())
 	}
 	return g, nil
 }
 
-// describe asks for the GPU's properties and makes the stream.
+// describe asks for the GPU's properties and makes the streams.
 func (g *gpu) describe() error {
 	name := make([]byte, 256)
 	if err := g.check("cuDeviceGetName", g.cuDeviceGetName.call(
@@ -68,10 +68,14 @@ func (g *gpu) describe() error {
 		}
 		*to = int(v)
 	}
-	if err := g.newStream(&g.stream); err != nil {
+	if err := g.staging.open(g); err != nil {
 		return err
 	}
+	g.stream = g.staging.stream
 	g.kernels = g.stream
+	if err := g.beside.open(g); err != nil {
+		return errors.Join(err, g.staging.close())
+	}
 	return nil
 }
 
@@ -143,14 +147,14 @@ func (g *gpu) wait() error {
 	return g.do(func() error { return g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(g.stream)) })
 }
 
-// close waits for the work in the stream and gives everything back.
+// close waits for the work in the streams and gives everything back.
 func (g *gpu) close() error {
 	err := g.do(func() error {
-		errs := []error{g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(g.stream)), g.staging.close()}
+		errs := []error{g.beside.close(), g.staging.close()}
 		for _, module := range g.modules {
 			errs = append(errs, g.check("cuModuleUnload", g.cuModuleUnload.call(module)))
 		}
-		return errors.Join(append(errs, g.check("cuStreamDestroy", g.cuStreamDestroy.call(g.stream)))...)
+		return errors.Join(errs...)
 	})
 	g.modules, g.functions = nil, nil
 	return errors.Join(err, g.release())

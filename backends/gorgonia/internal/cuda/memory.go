@@ -15,26 +15,34 @@ type memory struct {
 	address uintptr
 }
 
-// allocate returns zeroed memory, aligned to 256 bytes. Where there is not enough the error is a *device.MemoryError.
-func (g *gpu) allocate(bytes int) (*memory, error) {
+// reserve returns memory with whatever is in it, aligned to 256 bytes. Where there is not enough the error is a *device.MemoryError.
+func (g *gpu) reserve(bytes int) (*memory, error) {
 	m := &memory{gpu: g}
-	size := max(1, bytes)
 	err := g.do(func() error {
-		if err := g.check("cuMemAlloc", g.cuMemAlloc.call(uintptr(unsafe.Pointer(&m.address)), uintptr(size))); err != nil {
-			return err
-		}
-		return g.check("cuMemsetD8Async", g.cuMemsetD8Async.call(m.address, 0, uintptr(size), g.stream))
+		return g.check("cuMemAlloc", g.cuMemAlloc.call(uintptr(unsafe.Pointer(&m.address)), uintptr(max(1, bytes))))
 	})
-	if err == nil {
-		return m, nil
-	}
-	if m.address != 0 {
-		return nil, errors.Join(fmt.Errorf("zeroing %d MiB of the GPU's memory: %w", bytes>>20, err), m.Free())
-	}
 	if errors.Is(err, errOutOfMemory) {
 		return nil, g.shortage(bytes, err)
 	}
-	return nil, fmt.Errorf("allocating %d MiB of the GPU's memory: %w", bytes>>20, err)
+	if err != nil {
+		return nil, fmt.Errorf("allocating %d MiB of the GPU's memory: %w", bytes>>20, err)
+	}
+	return m, nil
+}
+
+// allocate returns zeroed memory.
+func (g *gpu) allocate(bytes int) (*memory, error) {
+	m, err := g.reserve(bytes)
+	if err != nil {
+		return nil, err
+	}
+	err = g.do(func() error {
+		return g.check("cuMemsetD8Async", g.cuMemsetD8Async.call(m.address, 0, uintptr(max(1, bytes)), g.stream))
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("zeroing %d MiB of the GPU's memory: %w", bytes>>20, err), m.Free())
+	}
+	return m, nil
 }
 
 // shortage makes a *device.MemoryError of an error for want of so many bytes, or of a number that is not known, 0; other errors, and
@@ -76,16 +84,7 @@ func (m *memory) Free() error {
 
 // upload copies to the GPU's memory, in the order of the stream. When it returns, from may be changed.
 func (g *gpu) upload(to unsafe.Pointer, from []byte) error {
-	return g.do(func() error {
-		for done := 0; done < len(from); {
-			n, err := g.staging.copy(uintptr(to)+uintptr(done), from[done:])
-			if err != nil {
-				return fmt.Errorf("copying %d bytes to the GPU: %w", len(from), err)
-			}
-			done += n
-		}
-		return nil
-	})
+	return g.do(func() error { return g.staging.upload(uintptr(to), from) })
 }
 
 // download copies from the GPU's memory, when all work before in the stream is done.

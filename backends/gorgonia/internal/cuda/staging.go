@@ -2,7 +2,9 @@ package cuda
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -13,12 +15,15 @@ const (
 	stagingLimit = 256 << 20 // bytes of all buffers
 )
 
-// A staging has buffers of memory that the GPU reads by itself, so that a copy need not wait for the work before it in the stream.
+// A staging copies to the GPU in a stream. It has buffers of memory that the GPU reads by itself, so that the host need not wait for
+// the work before the copy.
 type staging struct {
 	gpu     *gpu
+	stream  uintptr
 	mu      sync.Mutex
 	buffers []*stagingBuffer // those whose copies are the oldest first
 	bytes   int
+	most    int // bytes of a buffer, as the host has so much memory to pin
 }
 
 // A stagingBuffer may be filled again when its event has happened.
@@ -28,60 +33,83 @@ type stagingBuffer struct {
 	event   uintptr
 }
 
-// copy copies at least one byte of from, as many as a buffer takes, and returns their number. The context must be current.
+// open makes the stream. The context must be current, as for the other methods.
+func (s *staging) open(g *gpu) error {
+	s.gpu, s.most = g, stagingMost
+	return g.newStream(&s.stream)
+}
+
+// upload copies in the order of the stream. When it returns, from may be changed.
+func (s *staging) upload(to uintptr, from []byte) error {
+	for done := 0; done < len(from); {
+		n, err := s.copy(to+uintptr(done), from[done:])
+		if err != nil {
+			return fmt.Errorf("copying %d bytes to the GPU: %w", len(from), err)
+		}
+		done += n
+	}
+	return nil
+}
+
+// copy copies at least one byte of from, as many as a buffer takes, and returns their number.
 func (s *staging) copy(to uintptr, from []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := min(len(from), stagingMost)
-	b, err := s.free(n)
+	b, err := s.buffer(len(from))
 	if err != nil {
 		return 0, err
 	}
-	n = min(n, b.size)
+	n := min(len(from), b.size)
 	copy(unsafe.Slice((*byte)(onDevice(b.address)), n), from)
 	g := s.gpu
-	if err := g.check("cuMemcpyHtoDAsync", g.cuMemcpyHtoDAsync.call(to, b.address, uintptr(n), g.stream)); err != nil {
+	if err := g.check("cuMemcpyHtoDAsync", g.cuMemcpyHtoDAsync.call(to, b.address, uintptr(n), s.stream)); err != nil {
 		return 0, err
 	}
-	return n, g.check("cuEventRecord", g.cuEventRecord.call(b.event, g.stream))
+	return n, g.check("cuEventRecord", g.cuEventRecord.call(b.event, s.stream))
 }
 
-// free returns a buffer that no copy needs any more, for up to n bytes: one that is ready, else a new one, else the oldest when it is
-// ready.
-func (s *staging) free(n int) (*stagingBuffer, error) {
+// buffer returns one that no copy needs any more, for n bytes or as many as a buffer may have: one that is ready, else a new one, else
+// the oldest when it is ready. It makes do with smaller ones where the host has too little memory to pin.
+func (s *staging) buffer(n int) (*stagingBuffer, error) {
 	g := s.gpu
-	for i, b := range s.buffers {
-		if b.size < n {
-			continue
+	for {
+		n = min(n, s.most)
+		oldest := -1
+		for i, b := range s.buffers {
+			if b.size < n {
+				continue
+			}
+			switch code := int32(g.cuEventQuery.call(b.event)); {
+			case code == 0:
+				return s.take(i), nil
+			case code != driverNotReady:
+				return nil, g.check("cuEventQuery", uintptr(code))
+			case oldest < 0:
+				oldest = i
+			}
 		}
-		switch code := int32(g.cuEventQuery.call(b.event)); code {
-		case 0:
-			return s.take(i), nil
-		case driverNotReady:
-		default:
-			return nil, g.check("cuEventQuery", uintptr(code))
+		size := max(stagingLeast, 1<<bits.Len(uint(n-1)))
+		if oldest < 0 || s.bytes+size <= stagingLimit {
+			b, err := s.grow(size)
+			if err == nil {
+				return b, nil
+			}
+			if oldest < 0 && size == stagingLeast {
+				return nil, err
+			}
 		}
+		if oldest >= 0 {
+			b := s.take(oldest)
+			return b, g.check("cuEventSynchronize", g.cuEventSynchronize.call(b.event))
+		}
+		s.most = size / 2
 	}
-	if size := max(stagingLeast, 1<<bits.Len(uint(n-1))); s.bytes+size <= stagingLimit || len(s.buffers) == 0 {
-		b, err := s.grow(size)
-		if err == nil || len(s.buffers) == 0 {
-			return b, err
-		}
-	}
-	largest := 0
-	for i, b := range s.buffers {
-		if b.size > s.buffers[largest].size {
-			largest = i
-		}
-	}
-	b := s.take(largest)
-	return b, g.check("cuEventSynchronize", g.cuEventSynchronize.call(b.event))
 }
 
 // take moves a buffer behind all others.
 func (s *staging) take(i int) *stagingBuffer {
 	b := s.buffers[i]
-	s.buffers = append(append(s.buffers[:i:i], s.buffers[i+1:]...), b)
+	s.buffers = append(slices.Delete(s.buffers, i, i+1), b)
 	return b
 }
 
@@ -89,7 +117,7 @@ func (s *staging) take(i int) *stagingBuffer {
 func (s *staging) grow(size int) (*stagingBuffer, error) {
 	g, b := s.gpu, &stagingBuffer{size: size}
 	if err := g.check("cuMemHostAlloc", g.cuMemHostAlloc.call(uintptr(unsafe.Pointer(&b.address)), uintptr(size), 0)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%d KiB of the host's memory cannot be pinned for copies: free some of it, or raise the limit of locked memory (ulimit -l): %w", size>>10, err)
 	}
 	if err := g.check("cuEventCreate", g.cuEventCreate.call(uintptr(unsafe.Pointer(&b.event)), eventWithoutTiming)); err != nil {
 		return nil, errors.Join(err, g.check("cuMemFreeHost", g.cuMemFreeHost.call(b.address)))
@@ -99,14 +127,19 @@ func (s *staging) grow(size int) (*stagingBuffer, error) {
 	return b, nil
 }
 
-// close frees the buffers. The context must be current and the stream empty.
+// close waits for the stream, and gives it and the buffers back.
 func (s *staging) close() error {
-	var errs []error
+	if s.stream == 0 {
+		return nil
+	}
+	g := s.gpu
+	errs := []error{g.check("cuStreamSynchronize", g.cuStreamSynchronize.call(s.stream))}
 	for _, b := range s.buffers {
 		errs = append(errs,
-			s.gpu.check("cuEventDestroy", s.gpu.cuEventDestroy.call(b.event)),
-			s.gpu.check("cuMemFreeHost", s.gpu.cuMemFreeHost.call(b.address)))
+			g.check("cuEventDestroy", g.cuEventDestroy.call(b.event)),
+			g.check("cuMemFreeHost", g.cuMemFreeHost.call(b.address)))
 	}
-	s.buffers, s.bytes = nil, 0
+	errs = append(errs, g.check("cuStreamDestroy", g.cuStreamDestroy.call(s.stream)))
+	s.buffers, s.bytes, s.stream = nil, 0, 0
 	return errors.Join(errs...)
 }

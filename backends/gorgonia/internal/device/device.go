@@ -59,6 +59,23 @@ type Memory interface {
 	Free() error
 }
 
+// A Receiver is a Device that takes in bytes while it computes.
+type Receiver interface {
+	// Inbox returns room for parts of so many bytes. Where there is not enough memory the error is a *MemoryError. Like Put, it may be
+	// called while a program uses the device.
+	Inbox(parts ...int) (Inbox, error)
+}
+
+// An Inbox is a stretch of a device's memory for what a later computation needs. Its methods are called one at a time.
+type Inbox interface {
+	// Put copies the parts from the host's memory, beside what the device computes, but after an earlier Take. When it returns, they may
+	// be changed. A program may use the device meanwhile.
+	Put(parts [][]byte) error
+	// Take copies the parts to other memory of the device, in the order of what computes there.
+	Take(to []unsafe.Pointer) error
+	Free() error
+}
+
 // A MemoryError says that a device has not enough memory.
 type MemoryError struct {
 	Asked, Free int // bytes; Asked is 0 where a library does not tell, Free where the device does not
