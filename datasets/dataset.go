@@ -48,7 +48,7 @@ type Options struct {
 const MaxImageBytes = 60 << 20
 
 const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tgz, a CIFAR binary archive, ` +
-	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, or the word "synthetic"`
+	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, any of these as a URL such as s3://bucket/photos, or the word "synthetic"`
 
 // Open opens the dataset that spec names; the package comment lists the forms. It reads names and sizes, not images,
 // except that a compressed archive and the images of a table are unpacked, which ctx can stop.
