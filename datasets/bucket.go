@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -68,18 +67,15 @@ func isRemote(name string) bool {
 
 // openURL opens what lies below a URL.
 func openURL(ctx context.Context, name string) (Bucket, error) {
-	u, err := url.Parse(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s is no URL: %w", name, err)
-	}
+	scheme, _, _ := strings.Cut(name, "://")
 	schemes.Lock()
-	open, known := schemes.open[u.Scheme], slices.Sorted(maps.Keys(schemes.open))
+	open, known := schemes.open[scheme], slices.Sorted(maps.Keys(schemes.open))
 	schemes.Unlock()
 	if open == nil && len(known) == 0 {
-		return nil, fmt.Errorf("%s: this program reads local files only; a program that imports datasets/blob reads %s://", name, u.Scheme)
+		return nil, fmt.Errorf("%s: this program reads local files only; a program that imports datasets/blob reads %s://", name, scheme)
 	}
 	if open == nil {
-		return nil, fmt.Errorf("%s: no store is called %q: choose of %s", name, u.Scheme, strings.Join(known, ", "))
+		return nil, fmt.Errorf("%s: no store is called %q: choose of %s", name, scheme, strings.Join(known, ", "))
 	}
 	b, err := open(ctx, name)
 	if err != nil {

@@ -31,6 +31,12 @@ type Options struct {
 	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, and for
 	// the images of a table. The file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
 	TempDir string
+	// CacheDir is the folder on the local disk where shards of a store are kept while they are read and after it, for any number of
+	// processes at once. Default goclr/shards in os.UserCacheDir().
+	CacheDir string
+	// CacheBytes is how much may be kept there. Whoever shuffles all images among each other needs room for all shards, or they are fetched
+	// again and again; see pipeline.Options.Window. Default 20 GiB.
+	CacheBytes int64
 
 	// keep tells which images will be read at all, as of a part of an ingest: where images are unpacked, the bytes of others are left out. All are
 	// listed, whatever it says. Default: all.
@@ -43,7 +49,7 @@ const MaxImageBytes = 60 << 20
 
 const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tar.zst, several of them ("photos/*.tar", "x-{00..12}.tar"), ` +
 	`WebDataset archives, the binary form of CIFAR or STL-10, ` +
-	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, or the word "synthetic"`
+	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, any of these as a URL such as s3://bucket/photos, or the word "synthetic"`
 
 // Open opens the dataset that spec names; the package comment lists the forms. It reads names and sizes, not images,
 // except that a compressed archive and the images of a table are unpacked, which ctx can stop.
@@ -93,6 +99,13 @@ func openRemote(ctx context.Context, name, split string, o Options) (Dataset, er
 	b, err := openURL(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	m, folder, err := remoteManifest(ctx, b, name, split)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
+	}
+	if m != nil {
+		return openRemoteShards(ctx, b, m, folder, name, o)
 	}
 	return openFolder(ctx, b, name, split, o)
 }

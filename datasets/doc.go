@@ -12,6 +12,7 @@
 //	photos.parquet          a table with a column of images, as Hugging Face lays it out; or a folder of such files
 //	photos.csv              a list of paths and labels, in CSV, TSV or JSON by the line
 //	shards/                 what Ingest wrote, see FORMAT.md
+//	s3://bucket/photos.tar  any of these in a store, where the program imports package blob
 //	synthetic               the procedural set; synthetic:n=20000,size=96,seed=7 chooses its shape
 //
 // Where a dataset has several splits, "#" and the split's name follow: "photos.tar#test", "synthetic#test". A folder that
@@ -39,6 +40,9 @@
 // A list has a header with a column path, file, filename, file_name, image, image_path or url, may have one for labels, named as in a table, and one
 // called split or set; others are passed over. Or there is no header, and lines are a path, or a path and a label. Lines of JSON are objects with these
 // names. Paths are relative to the list, absolute, or URLs of a store. Images that are not there turn out when they are read.
+//
+// In a store, a folder is the objects below a prefix, and an image there takes one request. Of a plain archive, headers are read when it is opened and images one by one; a
+// compressed one is fetched whole. Shards are fetched whole when they are needed, and kept on the local disk: see Options.CacheDir.
 //
 // Images come as the bytes that were stored. Labels are indices into the sorted names of the classes of all splits, so
 // that training and test data with the same classes agree. Where a table or list has numbers for classes, without names, these are the labels.

@@ -364,6 +364,9 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 		s.Go(func() stream.Callback {
 			sample := samples.Get().(*pipeline.Sample)
 			r, err := in.check(ctx, i, sample)
+			if failsWhole(err) {
+				stop(err)
+			}
 			return func() {
 				if ctx.Err() == nil {
 					if err := in.take(w, i, r, err, keys); err != nil {

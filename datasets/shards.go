@@ -33,6 +33,7 @@ const (
 // shards is a Dataset in the format of FORMAT.md. The files are mapped into memory and images are not copied.
 type shards struct {
 	dir      string
+	repair   string // what to do where one is damaged
 	manifest *manifest
 	maps     [][]byte
 	batches  []placedBatch
@@ -51,19 +52,27 @@ func openShards(ctx context.Context, dir, split string) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if split != "" {
-		return nil, fmt.Errorf("%s: shards have no splits: leave \"#%s\" out, and ingest each split into a folder of its own",
-			dir, split)
-	}
-	if p := m.Part; p != nil {
-		return nil, fmt.Errorf("%s holds part %d of %d: put all parts together first, by ingest merge", dir, p.Index, p.Of)
+	if err := m.checkWhole(dir, split); err != nil {
+		return nil, err
 	}
 	return mapShards(ctx, dir, m)
 }
 
+// checkWhole makes sure that shards can be read as a dataset.
+func (m *manifest) checkWhole(dir, split string) error {
+	if split != "" {
+		return fmt.Errorf("%s: shards have no splits: leave \"#%s\" out, and ingest each split into a folder of its own",
+			dir, split)
+	}
+	if p := m.Part; p != nil {
+		return fmt.Errorf("%s holds part %d of %d: put all parts together first, by ingest merge", dir, p.Index, p.Of)
+	}
+	return nil
+}
+
 // mapShards opens shards, which may be those of a part.
 func mapShards(ctx context.Context, dir string, m *manifest) (*shards, error) {
-	d := &shards{dir: dir, manifest: m}
+	d := &shards{dir: dir, repair: fmt.Sprintf("run \"ingest verify %s\"", dir), manifest: m}
 	for i := range m.Shards {
 		if err := d.open(ctx, i); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -82,13 +91,19 @@ func (d *shards) open(ctx context.Context, i int) error {
 	if err != nil {
 		return fmt.Errorf("%w; copy it again, or run ingest again", err)
 	}
+	return d.add(i, file, d.rows())
+}
+
+// add takes shard i, whose first row is that row of the data set. The shards own its mapping then.
+func (d *shards) add(i int, file []byte, first int) error {
+	info := d.manifest.Shards[i]
 	d.maps = append(d.maps, file)
 	var batches []batch
-	err = guardFault(func() (err error) { batches, err = parseShard(file); return err })
+	err := guardFault(func() (err error) { batches, err = parseShard(file); return err })
 	if err != nil {
 		return d.damaged(i, -1, err.Error())
 	}
-	first, row := d.rows(), 0
+	row := 0
 	for _, b := range batches {
 		d.batches = append(d.batches, placedBatch{b, first + row, i, row})
 		row += b.rows
@@ -122,7 +137,12 @@ func mapFile(name string, size int64) ([]byte, error) {
 	if info.Size() != size {
 		return nil, fmt.Errorf("%s has %d bytes, the manifest says %d", name, info.Size(), size)
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
+	return mapOpen(f.Fd(), name, size)
+}
+
+// mapOpen maps a file that is open into memory for reading.
+func mapOpen(fd uintptr, name string, size int64) ([]byte, error) {
+	b, err := unix.Mmap(int(fd), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("map %s into memory: %w", name, err)
 	}
@@ -150,7 +170,7 @@ func (d *shards) damaged(shard, row int, why string) error {
 	if row >= 0 {
 		where += fmt.Sprintf(" row %d", row)
 	}
-	return fmt.Errorf("%s is damaged: %s; run \"ingest verify %s\"", where, why, d.dir)
+	return fmt.Errorf("%s is damaged: %s; %s", where, why, d.repair)
 }
 
 func (d *shards) Len() int            { return d.manifest.Rows }

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -12,8 +13,11 @@ import (
 )
 
 // Visit reads all images of a dataset and calls visit with each, from so many goroutines at once, in no order. Where an image cannot be
-// read, err says why and the sample holds what is known of it. The sample is valid until visit returns. The error of Visit is that of ctx.
+// read, err says why and the sample holds what is known of it. The sample is valid until visit returns. The error of Visit is that of ctx, or
+// a *pipeline.SourceError of the dataset, with which visit is not called.
 func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pipeline.Sample, err error)) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var next atomic.Int64
 	var group conc.WaitGroup
 	for range max(workers, 1) {
@@ -25,6 +29,9 @@ func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pip
 					return
 				}
 				err := readSafely(ctx, d, i, s)
+				if failsWhole(err) {
+					stop(err)
+				}
 				if ctx.Err() == nil { // or else that may be why it cannot be read
 					visit(i, s, err)
 				}
@@ -33,6 +40,12 @@ func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pip
 	}
 	group.Wait()
 	return context.Cause(ctx)
+}
+
+// failsWhole reports whether an error is of a dataset as a whole, and no image's.
+func failsWhole(err error) bool {
+	var e *pipeline.SourceError
+	return errors.As(err, &e)
 }
 
 // readSafely reads image i into a sample used before. A panic of the source is an error.

@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -47,6 +48,37 @@ func TestVisit(t *testing.T) {
 	})
 	if !errors.Is(err, enough) || calls != 8 {
 		t.Errorf("stopped: %v after %d images", err, calls)
+	}
+}
+
+// lostSource fails as a whole at image 5.
+type lostSource struct{ Dataset }
+
+func (d lostSource) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	if i == 5 {
+		return &pipeline.SourceError{Err: errors.New("the store is gone")}
+	}
+	return d.Dataset.Read(ctx, i, s)
+}
+
+// TestLostSource: nothing is said of an image when the source fails as a whole, and an ingest ends without taking one for bad.
+func TestLostSource(t *testing.T) {
+	src := lostSource{tarDataset(t, manyMembers(24, 8))}
+	err := Visit(t.Context(), src, 3, func(i int, _ *pipeline.Sample, err error) {
+		if err != nil {
+			t.Errorf("image %d: %v", i, err)
+		}
+	})
+	if err == nil || err.Error() != "the store is gone" {
+		t.Errorf("visit: %v", err)
+	}
+	dir := filepath.Join(t.TempDir(), "shards")
+	_, err = Ingest(t.Context(), src, dir, IngestOptions{Check: accept, MaxBad: 1, Workers: 3})
+	if err == nil || !strings.Contains(err.Error(), "the store is gone") {
+		t.Errorf("ingest: %v", err)
+	}
+	if _, err := Ingest(t.Context(), src.Dataset, dir, IngestOptions{Check: accept}); err != nil { // and it can go on
+		t.Error(err)
 	}
 }
 

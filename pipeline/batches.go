@@ -289,6 +289,9 @@ func (l *loop) account(b *batch) error {
 	good := b.block.rows
 	var empty, last *SampleError
 	for _, s := range b.bad {
+		if endsRun(s.err) {
+			return fmt.Errorf("pipeline: batch %d: %w", b.step, s.err)
+		}
 		if l.p.options.OnBad != nil {
 			l.p.options.OnBad(s.err)
 		}

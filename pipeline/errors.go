@@ -18,6 +18,22 @@ type SampleError struct {
 	Err   error  // the cause; *panics.ErrRecovered of package conc, with the stack, after a panic
 }
 
+// A SourceError is one of Source.Read that no single image is to blame for, as where a store does not answer or a file with many images is
+// gone. It ends a Batches call: to replace one image after another would change the training in silence.
+type SourceError struct{ Err error }
+
+// Error returns the text of the cause.
+func (e *SourceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// endsRun reports whether an error ends a Batches call at once.
+func endsRun(err error) bool {
+	var e *SourceError
+	return errors.As(err, &e)
+}
+
 // SourceStage stands for the Source in SampleError.Stage and StageStats.Name.
 const SourceStage = "Source"
 

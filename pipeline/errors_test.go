@@ -233,3 +233,34 @@ func TestGoexit(t *testing.T) {
 		}
 	}
 }
+
+// faulty is counting with a part that fails as a whole.
+type faulty struct {
+	counting
+	from int
+}
+
+func (f faulty) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	if i >= f.from {
+		return fmt.Errorf("read: %w", &pipeline.SourceError{Err: errInjected})
+	}
+	return f.counting.Read(ctx, i, s)
+}
+
+// TestSourceFails has a source fail as a whole: the run ends with what it says, and nobody is told of a bad image.
+func TestSourceFails(t *testing.T) {
+	o := pipeline.Options{Batch: 10, Epochs: 1, MaxBad: 1, OnBad: func(err *pipeline.SampleError) { t.Errorf("told of %v", err) }}
+	p := mustNew(t, faulty{counting{100}, 60}, o, unpack{Size: 2}, pipeline.Pair(noise{Most: 9}))
+	batches := 0
+	for rec, err := range p.Batches(t.Context(), 0) {
+		if err != nil {
+			if !errors.Is(err, errInjected) || !strings.Contains(err.Error(), "sample ") {
+				t.Error(err)
+			}
+			return
+		}
+		rec.Release()
+		batches++
+	}
+	t.Errorf("%d batches, and no error", batches)
+}

@@ -10,7 +10,8 @@ type Source interface {
 	// Len is the number of images. It does not change while a pipeline runs.
 	Len() int
 	// Read sets s.Bytes, s.Label and s.Key for image i, with 0 <= i < Len. The bytes may be the Source's own
-	// (nobody writes to them) or lie in s.Buffer. An error makes the image a bad sample, not the end of the run.
+	// (nobody writes to them) or lie in s.Buffer. An error makes the image a bad sample, not the end of the run, unless it wraps
+	// a *SourceError.
 	Read(ctx context.Context, i int, s *Sample) error
 }
 

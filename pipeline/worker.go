@@ -71,7 +71,9 @@ func (w *worker) fill(j job) {
 		if w.ctx.Err() != nil { // the stage may have failed for that alone, and nobody takes the batch
 			break
 		}
-		image, ok = o.image(&b.span, global, try+1)
+		if image, ok = o.image(&b.span, global, try+1); endsRun(err) {
+			ok = false
+		}
 		b.fail(badSample{row: j.row, last: !ok, err: err})
 	}
 	b.filled()

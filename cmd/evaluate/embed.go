@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
-	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/simclr"
 )
 
@@ -21,6 +20,8 @@ func runEmbed(ctx context.Context, args []string) error {
 	var e encoderFlags
 	e.define(f)
 	in := f.String("in", "", "images to embed: `SRC`")
+	var source cli.Source
+	source.AddTo(f)
 	out := f.String("out", "", "the `file` to write")
 	if err := e.parse(args); err != nil {
 		return err
@@ -42,7 +43,7 @@ func runEmbed(ctx context.Context, args []string) error {
 		return err
 	}
 	defer encoder.Close()
-	data, err := datasets.Open(ctx, *in, datasets.Options{})
+	data, err := source.Open(ctx, *in)
 	if err != nil {
 		return err
 	}

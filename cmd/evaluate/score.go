@@ -60,6 +60,7 @@ func runLinear(ctx context.Context, args []string) error {
 // scoreFlags are those that knn, linear and finetune share.
 type scoreFlags struct {
 	encoderFlags
+	source      cli.Source
 	train, test string
 	asJSON      bool
 }
@@ -69,6 +70,7 @@ func newScoreFlags(f *cli.Flags) *scoreFlags {
 	s.define(f)
 	f.StringVar(&s.train, "train", "", "labelled images to learn from: `SRC`")
 	f.StringVar(&s.test, "test", "", "labelled images to classify: `SRC`")
+	s.source.AddTo(f)
 	f.BoolVar(&s.asJSON, "json", false, "print one JSON object instead of a table")
 	return s
 }
@@ -158,10 +160,10 @@ func (s *scoreFlags) score(ctx context.Context, method, title string, score scor
 
 // openSets opens the sets of -train and -test, which must have the same classes.
 func (s *scoreFlags) openSets(ctx context.Context) (train, test datasets.Dataset, err error) {
-	if train, err = datasets.Open(ctx, s.train, datasets.Options{}); err != nil {
+	if train, err = s.source.Open(ctx, s.train); err != nil {
 		return nil, nil, err
 	}
-	if test, err = datasets.Open(ctx, s.test, datasets.Options{}); err != nil {
+	if test, err = s.source.Open(ctx, s.test); err != nil {
 		return nil, nil, errors.Join(err, train.Close())
 	}
 	if err := datasets.SameClasses(train, test); err != nil {

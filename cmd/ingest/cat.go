@@ -31,7 +31,7 @@ Examples:
 func cat(ctx context.Context, args []string) error {
 	f := cli.NewFlags("ingest cat", catHelp)
 	out := f.String("o", "", "write to this `file`")
-	tempDir := tempFlag(f)
+	src := sourceFlags(f)
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func cat(ctx context.Context, args []string) error {
 	if *out == "" && term.IsTerminal(int(os.Stdout.Fd())) {
 		return cli.Usagef("an image is no text for a terminal: name a file with -o, or use a pipe")
 	}
-	d, err := datasets.Open(ctx, f.Arg(0), datasets.Options{TempDir: *tempDir})
+	d, err := src.Open(ctx, f.Arg(0))
 	if err != nil {
 		return err
 	}
@@ -66,8 +66,12 @@ func cat(ctx context.Context, args []string) error {
 	return nil
 }
 
-func tempFlag(f *cli.Flags) *string {
-	return f.String("temp", os.TempDir(), "the `folder` that a compressed archive or a table is unpacked to while it is read")
+// sourceFlags adds the flags that say how a dataset is opened.
+func sourceFlags(f *cli.Flags) *cli.Source {
+	s := new(cli.Source)
+	s.AddTo(f)
+	s.AddTemp(f)
+	return s
 }
 
 // findImage returns the number of the image that a word names: "#" and its number, or its key.

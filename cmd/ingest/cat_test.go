@@ -46,6 +46,13 @@ func TestCat(t *testing.T) {
 			}
 		}
 	}
+	cache := t.TempDir()
+	if out, said := apart(t, "cat", "file://"+shards, "dog/big.png", "-cache-dir", cache, "-cache-limit", "0.1"); out != string(big) {
+		t.Errorf("by URL: %d bytes, %s", len(out), said)
+	}
+	if kept, err := filepath.Glob(filepath.Join(cache, "*.object")); err != nil || len(kept) != 1 {
+		t.Errorf("the cache holds %q, %v", kept, err)
+	}
 	if out, _ := apart(t, "cat", src, "owl/1.jpg"); out != "hoot" {
 		t.Errorf("what is no image comes as %q", out)
 	}

@@ -63,7 +63,7 @@ func ingest(ctx context.Context, args []string) error {
 	part := f.String("part", "", "write part `i/n` of the shards, i from 1 to n: see ingest merge -h")
 	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`, on average")
-	tempDir := tempFlag(f)
+	source := sourceFlags(f)
 	force := f.Bool("force", false, "replace DIR if it holds shards, and an unfinished DIR.partial of other images or flags")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -114,7 +114,7 @@ func ingest(ctx context.Context, args []string) error {
 		o.Reencode = &datasets.Reencoding{MaxSide: *maxSide, Quality: *quality,
 			Encoder: stages.Decode{}.Fingerprint(), Shrink: stages.Shrink}
 	}
-	src, err := datasets.Open(ctx, *in, datasets.Options{TempDir: *tempDir})
+	src, err := source.Open(ctx, *in)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func stat(ctx context.Context, args []string) error {
 	f := cli.NewFlags("ingest stat", statHelp)
 	asJSON := f.Bool("json", false, "write JSON, with all classes")
 	workers := f.Int("workers", runtime.NumCPU(), "images read at once")
-	tempDir := tempFlag(f)
+	src := sourceFlags(f)
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func stat(ctx context.Context, args []string) error {
 	case *workers < 1:
 		return cli.Usagef("-workers %d: it must be at least 1", *workers)
 	}
-	d, err := datasets.Open(ctx, f.Arg(0), datasets.Options{TempDir: *tempDir})
+	d, err := src.Open(ctx, f.Arg(0))
 	if err != nil {
 		return err
 	}

@@ -32,12 +32,12 @@ func (s *settings) openEvaluation(ctx context.Context, data datasets.Dataset) (*
 	train := data
 	if s.evalTrain != "" {
 		var err error
-		if train, err = datasets.Open(ctx, s.evalTrain, datasets.Options{}); err != nil {
+		if train, err = s.source.Open(ctx, s.evalTrain); err != nil {
 			return nil, err
 		}
 		e.open = append(e.open, train)
 	}
-	test, err := datasets.Open(ctx, s.evalTest, datasets.Options{})
+	test, err := s.source.Open(ctx, s.evalTest)
 	if err != nil {
 		return nil, errors.Join(err, e.close())
 	}

@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	data, err := datasets.Open(ctx, s.data, datasets.Options{})
+	data, err := s.source.Open(ctx, s.data)
 	if err != nil {
 		return err
 	}

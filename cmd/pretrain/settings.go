@@ -19,6 +19,7 @@ type settings struct {
 	flags *cli.Flags
 
 	data, out               string
+	source                  cli.Source
 	backend                 cli.Backend
 	model                   simclr.Model
 	zeroInit                bool
@@ -48,7 +49,8 @@ type settings struct {
 func newSettings() *settings {
 	s := &settings{flags: cli.NewFlags("pretrain", help), model: simclr.DefaultModel()}
 	f, m, o := s.flags, &s.model, &s.optimizer
-	f.StringVar(&s.data, "data", "synthetic", "the images, `SRC`: a folder, .tar, shard directory, CIFAR archive, or synthetic")
+	f.StringVar(&s.data, "data", "synthetic", "the images, `SRC`: a folder, .tar, shard directory, CIFAR archive, one of these as a URL, or synthetic")
+	s.source.AddTo(f)
 	f.StringVar(&s.out, "out", "", "the `directory` of the run (default runs/ and the time)")
 	f.BoolVar(&s.resume, "resume", false, "go on from the latest checkpoint in -out")
 

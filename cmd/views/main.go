@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
-	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
 )
 
@@ -33,7 +32,7 @@ func run(ctx context.Context, args []string) error {
 	if err := s.parse(args); err != nil {
 		return err
 	}
-	data, err := datasets.Open(ctx, s.data, datasets.Options{})
+	data, err := s.source.Open(ctx, s.data)
 	if err != nil {
 		return s.explain(err)
 	}

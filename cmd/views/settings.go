@@ -22,6 +22,7 @@ type settings struct {
 	flags *cli.Flags
 
 	data      string
+	source    cli.Source
 	imageSize int
 	augment   string
 	strength  float64
@@ -40,7 +41,8 @@ type settings struct {
 func newSettings() *settings {
 	s := &settings{flags: cli.NewFlags("views", help), given: map[string]bool{}}
 	f := s.flags
-	f.StringVar(&s.data, "data", "synthetic", "the images, `SRC`: a folder, .tar, shard directory, CIFAR archive, or synthetic")
+	f.StringVar(&s.data, "data", "synthetic", "the images, `SRC`: a folder, .tar, shard directory, CIFAR archive, one of these as a URL, or synthetic")
+	s.source.AddTo(f)
 	f.IntVar(&s.imageSize, "image-size", simclr.DefaultModel().ImageSize, "side of a view in pixels")
 	f.StringVar(&s.augment, "augment", "torchvision", "how views are made: torchvision, simclr-v1 or simclr-v2")
 	f.Float64Var(&s.strength, "strength", 0, "of the colour distortion (default 0.5 up to 64 pixels, 1 above)")
