@@ -21,21 +21,23 @@ var wave = func() (w [frequencies][Side]int) {
 }()
 
 // Hash returns the perceptual hash of an image that was resized to Side by Side pixels of RGB, 3*Side*Side bytes. Bit i tells whether coefficient
-// i of the cosine transform of its lightness is large: above a quarter of their mean magnitude. The coefficients are the 64 of the lowest
-// frequencies but for the mean, diagonal by diagonal, so brightness and contrast change nothing. An image of one colour has the hash 0.
+// i of the cosine transform of its lightness is above a bound: a quarter of their mean magnitude, positive and negative in turn. The
+// coefficients are the 64 of the lowest frequencies but for the mean, diagonal by diagonal, so brightness and contrast change nothing. An
+// image of one colour has the hash 0.
 //
 // Copies that were encoded again or resized differ in few of the bits, unrelated images in about 30. The bound is not at zero, near which most
 // coefficients of smooth or symmetric images are: noise would turn their bits. A hash of gradients (dHash) does worse on such images for that reason.
 func Hash(rgb []byte) (h uint64) {
 	coefficients := transform(rgb)
-	total := 0
+	bound := 0
 	for _, c := range coefficients {
-		total += max(c, -c)
+		bound += max(c, -c)
 	}
 	for i, c := range coefficients {
-		if c*len(coefficients)*4 > total {
+		if c*len(coefficients)*4 > bound {
 			h |= 1 << i
 		}
+		bound = -bound
 	}
 	return h
 }

@@ -6,8 +6,11 @@ import (
 	"math/bits"
 )
 
-// MaxDistance is the largest distance that Pairs takes. Unrelated images are about 32 bits apart.
+// MaxDistance is the largest distance that Pairs takes. Unrelated images are about 30 bits apart.
 const MaxDistance = 16
+
+// Distance is the number of bits that hashes differ in.
+func Distance(a, b uint64) int { return bits.OnesCount64(a ^ b) }
 
 // Pairs finds all pairs of hashes that differ in at most distance bits, 0 to MaxDistance, and calls pair with their places, once for each pair and in an
 // order that the hashes decide. It tells progress the passes done, and how many there are. Beside the hashes it holds 8 bytes for each. The error is that of ctx.
@@ -32,8 +35,7 @@ func Pairs(ctx context.Context, hashes []uint64, distance int, progress func(don
 					}
 				}
 				for _, other := range bucket[:i] {
-					differ := hashes[one] ^ hashes[other]
-					if bits.OnesCount64(differ) <= distance && p.meeting(differ) == mask {
+					if Distance(hashes[one], hashes[other]) <= distance && p.meeting(hashes[one]^hashes[other]) == mask {
 						pair(int(other), int(one))
 					}
 				}
