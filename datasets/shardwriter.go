@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	maxBatchBytes = 64 << 20 // of a record batch in a file
-	rowOverhead   = 40       // bytes of a row besides key and image: numbers, offsets
-	batchOverhead = 4096     // bytes of a batch besides its rows: metadata, padding, its part of the footer
+	batchBytes    = 8 << 20 // of a record batch in a file, unless a single image is larger
+	rowOverhead   = 40      // bytes of a row besides key and image: numbers, offsets
+	batchOverhead = 4096    // bytes of a batch besides its rows: metadata, padding, its part of the footer
 )
 
 // A row is an image on its way into a shard.
@@ -91,7 +91,7 @@ type shardRecord struct {
 const partialSuffix = ".partial"
 
 func newShardWriter(dir string, shard int, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
-	return &shardWriter{dir: dir, batchLimit: maxBatchBytes, create: create, mem: mem, rows: array.NewRecordBuilder(mem, shardSchema),
+	return &shardWriter{dir: dir, batchLimit: batchBytes, create: create, mem: mem, rows: array.NewRecordBuilder(mem, shardSchema),
 		record: shardRecord{Shard: shard}}
 }
 
