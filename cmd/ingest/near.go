@@ -65,7 +65,7 @@ func nearDuplicates(ctx context.Context, args []string) error {
 	asJSON := f.Bool("json", false, "write JSON, a line for each image; all groups unless -limit is given")
 	f.IntVar(&n.workers, "workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	maxPixels := maxPixelsFlag(f)
-	tempDir := tempFlag(f)
+	source := sourceFlags(f)
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func nearDuplicates(ctx context.Context, args []string) error {
 	}
 	n.name = f.Arg(0)
 	var err error
-	n.d, err = datasets.Open(ctx, n.name, datasets.Options{TempDir: *tempDir})
+	n.d, err = source.Open(ctx, n.name)
 	if err != nil {
 		return err
 	}
