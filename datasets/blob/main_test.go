@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	datasets.RegisterScheme("quick", func(ctx context.Context, url string) (datasets.Bucket, error) { return openQuick(ctx, url) })
+	datasets.RegisterScheme("quick", openQuick)
 	goleak.VerifyTestMain(m)
 }
 
