@@ -37,7 +37,7 @@ demo: setup ## train an encoder on generated images, minutes on two cores, and e
 	$(GORUN) ./cmd/evaluate knn -run $(DEMO_RUN) -train $(DEMO_DATA) -test '$(DEMO_DATA)#test'
 
 test: setup ## run every test
-	go test $(GOTEST) $(PACKAGES)
+	go test -timeout 20m $(GOTEST) $(PACKAGES)
 
 bench: setup ## run the Go benchmarks; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(GOTEST) $(PACKAGES)

@@ -100,18 +100,13 @@ func splitURL(name string) (folder, base string) {
 	return folder, base
 }
 
-// readObject returns a whole object that must not be larger than limit.
-func readObject(ctx context.Context, b Bucket, name string, limit int64) (content []byte, err error) {
-	o, err := b.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, o.Close()) }()
+// readContent returns the bytes of an object that must not be larger than limit.
+func readContent(ctx context.Context, o Object, name string, limit int64) ([]byte, error) {
 	if o.Size() > limit {
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d allowed", name, o.Size(), limit)
 	}
-	content = make([]byte, o.Size())
-	_, err = o.ReadAt(ctx, content, 0)
+	content := make([]byte, o.Size())
+	_, err := o.ReadAt(ctx, content, 0)
 	return content, ignoreEnd(err)
 }
 

@@ -1,18 +1,11 @@
 package datasets
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
-	"path"
-	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/goclr/goclr/pipeline"
 )
@@ -21,7 +14,6 @@ import (
 const (
 	cifarSide   = 32
 	cifarPixels = 3 * cifarSide * cifarSide
-	mostCIFAR   = 1 << 30 // bytes, more than any of its files has
 )
 
 // A cifarLayout is one of the two published binary forms, https://www.cs.toronto.edu/~kriz/cifar.html: files of records,
@@ -41,21 +33,7 @@ var cifarLayouts = []cifarLayout{
 	{"CIFAR-100", "fine_label_names.txt", 2, map[string][]string{"train": {"train.bin"}, "test": {"test.bin"}}},
 }
 
-// findCIFAR tells whether files are those of a CIFAR archive. Its folder is returned with it.
-func findCIFAR(files []string) (layout *cifarLayout, dir string) {
-	for i := range cifarLayouts {
-		l := &cifarLayouts[i]
-		for _, f := range files {
-			if path.Base(f) == l.splits["test"][0] {
-				dir := path.Dir(f)
-				if slices.Contains(files, path.Join(dir, l.names)) {
-					return l, dir
-				}
-			}
-		}
-	}
-	return nil, ""
-}
+func (l *cifarLayout) files() []string { return []string{l.splits["test"][0], l.names} }
 
 // A cifar is a Dataset of raw pixels held in memory, 150 MB for the training images; Read wraps them as PNG.
 type cifar struct {
@@ -66,26 +44,28 @@ type cifar struct {
 	fingerprint string
 }
 
-// openCIFAR reads one split. The function read returns a file of the archive's folder.
-func openCIFAR(ctx context.Context, l *cifarLayout, split string, read func(name string) ([]byte, error)) (Dataset, error) {
+func (l *cifarLayout) open(ctx context.Context, split string, open fileOpener, release func() error) (Dataset, error) {
+	d, err := l.load(ctx, split, open)
+	if err != nil {
+		return nil, err
+	}
+	return d, release() // all of it is in memory
+}
+
+// load reads one split.
+func (l *cifarLayout) load(ctx context.Context, split string, open fileOpener) (*cifar, error) {
 	split, err := chooseSplit([]string{"test", "train"}, split)
 	if err != nil {
 		return nil, err
 	}
 	d := &cifar{split: split, labels: l.labels}
-	if d.classes, err = readCIFARNames(l, read); err != nil {
+	if d.classes, err = readClassNames(ctx, open, l.names, l.name); err != nil {
 		return nil, err
 	}
 	for _, name := range l.splits[split] {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		b, err := read(name)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s is missing; fetch the binary version of %s again", name, l.name)
-		}
+		b, err := readWholeFile(ctx, open, name)
 		if err != nil {
-			return nil, err
+			return nil, missingFile(err, name, l.name)
 		}
 		if n := d.recordSize(); len(b) == 0 || len(b)%n != 0 {
 			return nil, fmt.Errorf("%s is truncated: %d bytes are not a multiple of %d; fetch the binary version of %s "+
@@ -105,23 +85,6 @@ func openCIFAR(ctx context.Context, l *cifarLayout, split string, read func(name
 	h.text(hex.EncodeToString(content[:]))
 	d.fingerprint = h.sum()
 	return d, nil
-}
-
-func readCIFARNames(l *cifarLayout, read func(string) ([]byte, error)) ([]string, error) {
-	b, err := read(l.names)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for line := range bytes.Lines(b) {
-		if name := strings.TrimSpace(string(line)); name != "" {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 || !slices.IsSorted(names) || !utf8.Valid(b) {
-		return nil, fmt.Errorf("%s does not hold the sorted names of the classes; fetch %s again", l.names, l.name)
-	}
-	return names, nil
 }
 
 func (d *cifar) recordSize() int     { return d.labels + cifarPixels }

@@ -51,7 +51,7 @@ func readInto(ctx context.Context, s *pipeline.Sample, o Object, m member) error
 	case notStored:
 		return fmt.Errorf("%s was left out when the dataset was opened", m.key)
 	case noBytes:
-		return fmt.Errorf("%s: no bytes in the table, a path at most", m.key)
+		return fmt.Errorf("%s: there is no image, only its path or label", m.key)
 	}
 	b := s.Buffer(int(m.size))
 	if n, err := o.ReadAt(ctx, b, m.offset); n < len(b) {

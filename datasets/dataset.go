@@ -20,7 +20,7 @@ type Dataset interface {
 	Classes() []string
 	// Fingerprint names the content, see pipeline.Fingerprinter. For shards, CIFAR archives and the procedural set it
 	// covers every byte; for folders, tar archives and tables, the names, labels and sizes of the images, since to read all of
-	// them at each start would take too long; for lists, the names and labels.
+	// them at each start would take too long; for lists, the names and labels; for STL-10, the labels and the number of images.
 	Fingerprint() string
 	// Close releases files and memory. Nothing read from the Dataset may be used afterwards.
 	Close() error
@@ -47,7 +47,8 @@ type Options struct {
 // file of that size among images is almost always a mistake.
 const MaxImageBytes = 60 << 20
 
-const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tgz, a CIFAR binary archive, ` +
+const specHelp = `a dataset is a folder of class folders, a .tar, .tar.gz or .tar.zst, several of them ("photos/*.tar", "x-{00..12}.tar"), ` +
+	`WebDataset archives, the binary form of CIFAR or STL-10, ` +
 	`a Parquet file or a folder of them, a list of paths and labels (.csv, .tsv, .jsonl), a shard folder, any of these as a URL such as s3://bucket/photos, or the word "synthetic"`
 
 // Open opens the dataset that spec names; the package comment lists the forms. It reads names and sizes, not images,
@@ -60,6 +61,9 @@ func Open(ctx context.Context, spec string, o Options) (Dataset, error) {
 		return openSynthetic(spec)
 	}
 	name, split := splitSpec(spec)
+	if _, err := os.Stat(name); err != nil && isPattern(name) {
+		return openPattern(ctx, name, split, o)
+	}
 	if isRemote(name) {
 		return openRemote(ctx, name, split, o)
 	}
@@ -108,28 +112,17 @@ func openRemote(ctx context.Context, name, split string, o Options) (Dataset, er
 
 // openArchive opens an object of a bucket, which it owns, by what the object begins with. The name is for messages.
 func openArchive(ctx context.Context, b Bucket, object, name, split string, o Options) (Dataset, error) {
-	archive, err := b.Open(ctx, object)
+	archive, kind, err := openUnpacked(ctx, b, object, o)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open dataset: %w", err), b.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
 	}
-	var head [headBytes]byte
-	n, err := archive.ReadAt(ctx, head[:], 0)
-	if err := ignoreEnd(err); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), archive.Close(), b.Close())
-	}
-	switch kindOf(head[:n], object) {
+	switch kind {
 	case kindTar:
 		return openTar(ctx, b, archive, name, split, o)
 	case kindParquet:
 		return openTable(ctx, b, archive, object, name, split, o)
 	case kindList:
 		return openList(ctx, b, archive, name, split, o)
-	case kindGzip:
-		unpacked, err := unpack(ctx, archive, o.TempDir)
-		if err := errors.Join(err, archive.Close()); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
-		}
-		return openTar(ctx, b, unpacked, name, split, o)
 	}
 	return nil, errors.Join(fmt.Errorf("%s: unknown kind of dataset %q; %s", name, filepath.Ext(name), specHelp), archive.Close(), b.Close())
 }

@@ -4,8 +4,11 @@
 // One string names a dataset on every command line and in Open:
 //
 //	photos/                 a folder of class folders: class/name or split/class/name; a flat folder has no labels
-//	photos.tar              an archive laid out in the same way; .tar.gz and .tgz too
+//	photos.tar              an archive laid out in the same way; .tar.gz and .tar.zst too
+//	photos/*.tar            several archives as one dataset; or a folder that holds archives and no images
+//	train-{000..123}.tar    WebDataset: 0001.jpg with 0001.cls or 0001.json beside it
 //	cifar-10-binary.tar.gz  CIFAR-10 or CIFAR-100 as published, packed or unpacked (cifar-10-batches-bin/)
+//	stl10_binary.tar.gz     STL-10 as published, packed or unpacked; its splits are train, test, unlabeled and train+unlabeled
 //	photos.parquet          a table with a column of images, as Hugging Face lays it out; or a folder of such files
 //	photos.csv              a list of paths and labels, in CSV, TSV or JSON by the line
 //	shards/                 what Ingest wrote, see FORMAT.md
@@ -14,6 +17,19 @@
 //
 // Where a dataset has several splits, "#" and the split's name follow: "photos.tar#test", "synthetic#test". A folder that
 // is called synthetic is "./synthetic".
+//
+// What a file is, is found by its content. Images are known by the usual extensions; a file that has none, or one that nobody knows, is
+// opened, and is an image if it begins as a JPEG, PNG, GIF, WebP or TIFF file does. In a store, where that takes a request each, an extension is taken for what it
+// meant in the first hundred images, or in the first thousand other files, if it meant the same in all.
+//
+// Of several archives, images are named as if each was unpacked where it lies: those of train/0.tar and val/0.tar are splits, in a folder that holds
+// both. In a pattern, * ? and [a-z] stand for parts of a name, without slashes, and {000..123} and {a,b} for each number or word, all of which must be there.
+// Archives stay open, one file each: a thousand are usual, and the limit is that of the system for a process (ulimit -n, of which Go takes the hard one).
+//
+// An archive is a WebDataset if images have labels beside them: files with the same name up to the first dot, which hold a word or a number (.cls), or a JSON
+// object with a field label, cls, class or target (.json). Then folders tell no classes; where all labels are numbers, they are the labels themselves. An image without a
+// label has none. A label without an image is listed as an image that cannot be read, so that it is counted. Files that belong together must be next to one
+// another in the archive, as WebDataset and tar --sort=name write them; if they are not, that is an error. All images of a sample are listed, with its label.
 //
 // The images of a table are a column of structs {bytes, path}, or of binary values. Where it could be any of several, its name follows the split:
 // "photos.parquet#train:left", "photos.parquet#:left". Labels are in a column label, class, category, target or fine_label, or in the only one that

@@ -84,13 +84,20 @@ func (m *manifest) removeDuplicates(ctx context.Context, dir string, create func
 	if err := d.remove(ctx); err != nil {
 		return err
 	}
-	for _, s := range m.Shards {
-		if err := os.Remove(filepath.Join(dir, sumsOf(s.File))); err != nil {
-			return err
-		}
-	}
 	m.Shards = slices.DeleteFunc(m.Shards, func(s shardInfo) bool { return s.Rows == 0 })
 	return nil
+}
+
+// removeSums removes the files with sums from a folder whose manifest is written: until then they are what spares an ingest that goes on from
+// reading all images again.
+func removeSums(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), sumsSuffix) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 func (d *deduplicator) readSums() error {
@@ -199,11 +206,15 @@ func (d *deduplicator) rewrite(ctx context.Context, before *shards, shard int, m
 		m.Bytes -= int64(len(r.image))
 		m.Duplicates.Images++
 		m.Duplicates.Bytes += int64(len(r.image))
-		key := r.key
-		if r, err = before.stored(kept, s); err != nil {
+		other, err := before.stored(kept, s)
+		if err != nil {
 			return err
 		}
-		line, err := json.Marshal(duplicate{key, r.key})
+		if !bytes.Equal(r.image, other.image) { // no checksum covers the file with the sums
+			return fmt.Errorf("%s and %s have the same sum by %s, but other bytes: that file is damaged; ingest again", r.key, other.key,
+				filepath.Join(d.dir, sumsOf(m.Shards[shard].File)))
+		}
+		line, err := json.Marshal(duplicate{r.key, other.key})
 		if err != nil {
 			return err
 		}

@@ -112,3 +112,20 @@ func stopEverywhere(t *testing.T, src Dataset, o IngestOptions, want map[string]
 		}
 	}
 }
+
+// TestDuplicatesOfReencoded: images that were re-encoded and then left out.
+func TestDuplicatesOfReencoded(t *testing.T) {
+	src := tarDataset(t, lines("300 x 200", "300 x 200", "400 x 200"))
+	dir := filepath.Join(t.TempDir(), "shards")
+	sum, err := Ingest(t.Context(), src, dir, IngestOptions{Check: sizeOf, Deduplicate: true,
+		Reencode: &Reencoding{MaxSide: 100, Quality: 80, Encoder: "lines 1.0", Shrink: shrinkLine}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Images != 2 || sum.Duplicates != 1 || sum.Reencoded.Images != 3 {
+		t.Errorf("%+v", sum)
+	}
+	if _, err := Verify(t.Context(), dir, nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -43,8 +43,12 @@ type IngestOptions struct {
 	// Part and Parts make this the ingest of part Part, from 1, of Parts, each by a process of its own, perhaps on another machine, of
 	// the same source with the same options. Merge puts them together. Default 0: the whole.
 	Part, Parts int
-	// Replace lets Ingest replace a folder of shards that exists already. Default false.
+	// Replace lets Ingest replace a folder of shards that exists already, and one that an ingest of other images, or with other options, has
+	// left unfinished. Default false.
 	Replace bool
+	// KeepComplete has Ingest take a folder that an ingest of the same images with the same options has completed already for its own work,
+	// whatever the size of shards there, so that what runs it again after a kill need not know how far it was. Default false: it is an error.
+	KeepComplete bool
 	// Progress is called after each image, from one goroutine at a time. Default none.
 	Progress func(IngestProgress)
 
@@ -100,6 +104,11 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	if err := o.check(); err != nil {
 		return Summary{}, err
 	}
+	if o.KeepComplete && !o.Replace {
+		if m, err := readManifest(dir); err == nil && m.isOf(src, &o) { // else newStagingDir says what is wrong
+			return m.summary(len(m.Shards)), ignoreMissing(os.Remove(filepath.Join(dir, journalName)))
+		}
+	}
 	staging, err := newStagingDir(dir, o.Replace)
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot write shards: %w", explainWrite(err))
@@ -111,7 +120,7 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 		if err = explainWrite(staging.commit()); err == nil {
 			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
 		}
-	case in.recorded > 0:
+	case in.recorded > 0, in.journal == nil && staging.has(journalName): // what it could not look at may be worth days
 		err = errors.Join(err, staging.leave())
 	default:
 		err = errors.Join(err, in.keepQuarantine(err, staging.final), staging.abort())
@@ -131,10 +140,7 @@ func (o *IngestOptions) check() error {
 		return fmt.Errorf("ingest: MaxBad %v must lie in 0 to 1, ShardBytes %d and Workers %d must not be negative",
 			o.MaxBad, o.ShardBytes, o.Workers)
 	}
-	if o.Part == 0 && o.Parts == 0 {
-		o.Part, o.Parts = 1, 1
-	}
-	if o.Part < 1 || o.Part > o.Parts {
+	if (o.Part != 0 || o.Parts != 0) && (o.Part < 1 || o.Part > o.Parts) {
 		return fmt.Errorf("ingest: part %d of %d: parts are counted from 1", o.Part, o.Parts)
 	}
 	if o.Workers == 0 {
@@ -175,14 +181,23 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 		return Summary{}, err
 	}
 	defer in.order.close()
-	shards, err := in.shards(ctx)
+	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
+		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+	plan.Shards, err = plannedShards(in.dir, plan)
+	if m := in.finished(); err == nil && plan.Shards > 0 && m != nil {
+		if m.Part == nil {
+			err = removeSums(in.dir)
+		}
+		return m.summary(len(m.Shards)), err
+	}
+	if err == nil && plan.Shards == 0 {
+		plan.Shards, err = in.shards(ctx)
+	}
 	if err != nil {
 		return Summary{}, err
 	}
-	in.order.cut(shards)
-	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), Shards: shards, Part: in.o.Part, Of: in.o.Parts,
-		Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
-	if in.journal, err = openJournal(in.dir, plan); err != nil {
+	in.order.cut(plan.Shards)
+	if in.journal, err = openJournal(in.dir, plan, in.o.Replace); err != nil {
 		return Summary{}, err
 	}
 	defer in.journal.close()
@@ -238,9 +253,28 @@ func newSamples(ctx context.Context) *sync.Pool {
 	return &sync.Pool{New: func() any { return pipeline.NewSample(ctx, pipeline.Key{}) }}
 }
 
+// openQuarantine opens the bad images of the shards that are complete. Others are left out: when their shards are written anew, they may not
+// be bad any more.
 func (in *ingest) openQuarantine() error {
-	name := filepath.Join(in.dir, QuarantineName)
-	in.bad = newQuarantine(name, in.o.create, in.o.allocator)
+	if err := in.takeUpQuarantine(); err != nil {
+		return err
+	}
+	for id := range in.bad.ids {
+		if !in.isRecorded(id) {
+			if err := in.bad.Close(); err != nil {
+				return err
+			}
+			if _, err := gatherQuarantine(in.dir, []string{in.dir}, in.recordedOf, in.o.create, in.o.allocator); err != nil {
+				return err
+			}
+			return in.takeUpQuarantine()
+		}
+	}
+	return nil
+}
+
+func (in *ingest) takeUpQuarantine() error {
+	in.bad = newQuarantine(filepath.Join(in.dir, QuarantineName), in.o.create, in.o.allocator)
 	if err := in.bad.open(); err != nil {
 		in.bad.rows.Release()
 		return err
@@ -248,11 +282,44 @@ func (in *ingest) openQuarantine() error {
 	return nil
 }
 
+// isRecorded reports whether the shard of an image of the source is complete.
+func (in *ingest) isRecorded(image uint64) bool {
+	if image >= uint64(in.src.Len()) {
+		return false
+	}
+	_, done := in.journal.done[in.order.shardOf(in.order.id(uint32(image)))]
+	return done
+}
+
+// recordedOf are the places of images whose shards are complete.
+func (in *ingest) recordedOf(images []uint64) (places []int) {
+	for i, image := range images {
+		if in.isRecorded(image) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// inOrder are the places of images in the order of rows, which is not that in which they were found where a shard was written anew.
+func (in *ingest) inOrder(images []uint64) []int {
+	places := asTheyAre(images)
+	at := func(place int) placed {
+		image := uint32(images[place])
+		return placed{in.order.id(image), image}
+	}
+	slices.SortFunc(places, func(a, b int) int { return at(a).compare(at(b)) })
+	return places
+}
+
 // part writes the shards of this part that the journal does not have. One is brought to disk while the next begins.
 func (in *ingest) part(ctx context.Context, plan ingestPlan) error {
-	from, to := (plan.Part-1)*plan.Shards/plan.Of, plan.Part*plan.Shards/plan.Of
+	from, to := 0, plan.Shards
+	if plan.Of > 0 {
+		from, to = (plan.Part-1)*plan.Shards/plan.Of, plan.Part*plan.Shards/plan.Of
+	}
 	in.progress.Total = in.order.starts[to] - in.order.starts[from]
-	in.allowed = int(in.o.MaxBad * float64(in.progress.Total))
+	in.allowed = int(in.o.MaxBad*float64(in.progress.Total) + 1e-6) // 0.29 of 100 are 28.999999999999996
 	var missing []int
 	for k := from; k < to; k++ {
 		if _, done := in.journal.done[k]; done {
@@ -429,10 +496,13 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
 	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
-	if plan.Of > 1 {
+	if plan.Of > 0 {
 		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}
 	}
 	m.gather(slices.SortedFunc(maps.Values(in.journal.done), func(a, b shardRecord) int { return cmp.Compare(a.Shard, b.Shard) }))
+	if err := m.account(in.bad.Len(), in.progress.Total); err != nil {
+		return nil, fmt.Errorf("%s: %w", in.dir, err)
+	}
 	if m.Rows == 0 && m.Part == nil {
 		return nil, errors.New("no image is left")
 	}
@@ -446,8 +516,25 @@ func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error
 	if err != nil {
 		return nil, err
 	}
-	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.o.create, in.o.allocator); err != nil {
+	if m.Quarantine, err = gatherQuarantine(in.dir, []string{in.dir}, in.inOrder, in.o.create, in.o.allocator); err != nil {
 		return nil, err
 	}
-	return m, m.write(in.dir, in.o.create)
+	if err := m.write(in.dir, in.o.create); err != nil || m.Part != nil {
+		return m, err
+	}
+	return m, removeSums(in.dir)
+}
+
+// finished returns the manifest of an ingest by the same plan that was stopped between its last file and its last rename; nil if there is none.
+func (in *ingest) finished() *manifest {
+	m, err := readManifest(in.dir)
+	if err != nil || !m.isOf(in.src, &in.o) || m.checkQuarantine(in.dir) != nil {
+		return nil
+	}
+	for _, s := range m.Shards {
+		if r := (shardRecord{Info: &s}); !r.isIn(in.dir, m.Part != nil && in.o.Deduplicate) {
+			return nil
+		}
+	}
+	return m
 }

@@ -26,15 +26,44 @@ type ingestPlan struct {
 	Version     int                 `json:"version"` // of the format
 	Source      string              `json:"source"`  // fingerprint
 	Images      int                 `json:"images"`
-	Shards      int                 `json:"shards"`
-	Part        int                 `json:"part"`
+	ShardBytes  int64               `json:"shard_bytes"`
+	Shards      int                 `json:"shards"` // as estimated when it began
+	Part        int                 `json:"part"`   // 0 of 0: the whole
 	Of          int                 `json:"of"`
 	Deduplicate bool                `json:"deduplicate"`
 	Reencoding  *reencodingManifest `json:"reencoding,omitempty"`
 }
 
-// openJournal goes on with the journal in a folder, or empties the folder and begins one where there is none for this plan.
-func openJournal(dir string, plan ingestPlan) (*journal, error) {
+// plannedShards is the number of shards that an ingest by the same plan, which was stopped, has settled on in a folder; 0 if there is none.
+// To estimate it anew could give another number, where an image cannot be read for a while, and so another plan.
+func plannedShards(dir string, plan ingestPlan) (int, error) {
+	f, err := os.Open(filepath.Join(dir, journalName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadBytes('\n')
+	if err != nil {
+		return 0, ignoreEnd(err) // torn
+	}
+	var old ingestPlan
+	if json.Unmarshal(line, &old) != nil {
+		return 0, nil
+	}
+	plan.Shards = old.Shards
+	same, err := json.Marshal(plan)
+	if err != nil || !bytes.Equal(bytes.TrimSuffix(line, []byte("\n")), same) || old.Shards < 1 || old.Shards > plan.Images {
+		return 0, err
+	}
+	return old.Shards, nil
+}
+
+// openJournal goes on with the journal in a folder, or begins one where there is none. One of another plan that has shards is an error, unless it
+// may be cleared away.
+func openJournal(dir string, plan ingestPlan, replace bool) (*journal, error) {
 	first, err := json.Marshal(plan)
 	if err != nil {
 		return nil, err
@@ -47,6 +76,10 @@ func openJournal(dir string, plan ingestPlan) (*journal, error) {
 	}
 	if bytes.HasPrefix(old, first) {
 		return resumeJournal(dir, name, old, len(first), plan.Deduplicate)
+	}
+	if bytes.Count(old, []byte("\n")) > 1 && !replace {
+		return nil, fmt.Errorf("%s has what an ingest of other images, or with other flags, had written when it was stopped: "+
+			"run that one again, to go on, or clear it away with -force", dir)
 	}
 	if err := emptyOwn(dir); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ type member struct {
 	key          string // name in the dataset, slash-separated
 	class        string // "": none
 	split        string // "": none
-	object       int    // number of the object that it lies in, see lister.object
+	object       int    // number of the object that it lies in, of those of the dataset
 	offset, size int64  // of its bytes there; or one of those below
 }
 
@@ -35,7 +35,6 @@ type lister struct {
 	records *spool // recordBytes for each member
 	classes numbering
 	splits  numbering
-	objects []string
 	// byFolder has the classes and splits of members told from their keys, see placement.
 	byFolder bool
 	// numeric has classes that are numbers be labels: class 7 is label 7.
@@ -63,12 +62,6 @@ func (n *numbering) number(name string) uint32 {
 		n.names = append(n.names, name)
 	}
 	return k
-}
-
-// object returns the number of an object that members lie in.
-func (l *lister) object(name string) int {
-	l.objects = append(l.objects, name)
-	return len(l.objects) - 1
 }
 
 // A record is the end of a key among all keys, offset, size, object, class and split, little-endian.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path"
@@ -64,8 +65,14 @@ func (w *walker) walk(name string, above []os.FileInfo) error {
 
 func (w *walker) entry(name string, above []os.FileInfo) error {
 	info, err := os.Stat(w.path(name))
+	if errors.Is(err, fs.ErrNotExist) && isImage(name) { // a link to nothing, or gone by now: what reads it will say so
+		if !w.yield(ObjectInfo{name, 0}, nil) {
+			return errStopped
+		}
+		return nil
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: remove it, or bring back what it leads to", err)
 	}
 	switch {
 	case info.IsDir():

@@ -76,7 +76,10 @@ func tarBytes(t testing.TB, list []picture) []byte {
 func gzipBytes(t testing.TB, b []byte) []byte {
 	t.Helper()
 	var z bytes.Buffer
-	w := gzip.NewWriter(&z)
+	w, err := gzip.NewWriterLevel(&z, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Write(b); err != nil {
 		t.Fatal(err)
 	}

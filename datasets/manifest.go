@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -104,6 +105,15 @@ func (m *manifest) gather(shards []shardRecord) {
 	}
 }
 
+// account makes sure that each image of a source is in a shard or among the bad ones, before duplicates are left out.
+func (m *manifest) account(bad, images int) error {
+	if m.Rows+bad != images {
+		return fmt.Errorf("of %d images %d are in shards and %d bad ones in the quarantine: files were changed while, or after, they were written; "+
+			"remove them and run it again", images, m.Rows, bad)
+	}
+	return nil
+}
+
 // write writes the manifest into a folder.
 func (m *manifest) write(dir string, create func(string) (outputFile, error)) error {
 	if m.Classes == nil {
@@ -139,7 +149,7 @@ func readManifest(dir string) (*manifest, error) {
 	b, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no %s, so these are no shards, or an ingest that did not finish; run: "+
-			"ingest -in SRC -out %s", dir, manifestName, dir)
+			"ingest -in SRC -out %s", dir, manifestName, strings.TrimSuffix(filepath.Clean(dir), partialSuffix))
 	}
 	if err != nil {
 		return nil, err
@@ -207,10 +217,34 @@ func (m *manifest) check() error {
 	if rows != m.Rows || rows == 0 && m.Part == nil {
 		return damagedManifest(fmt.Sprintf("%d rows in shards, %d in all", rows, m.Rows))
 	}
-	if r := m.Reencoding; r != nil && (r.Images < 0 || r.Images > m.Rows) {
-		return damagedManifest(fmt.Sprintf("%d of %d images re-encoded", r.Images, m.Rows))
+	most := m.Rows
+	if m.Duplicates != nil {
+		most += m.Duplicates.Images
+	}
+	if r := m.Reencoding; r != nil && (r.Images < 0 || r.Images > most) {
+		return damagedManifest(fmt.Sprintf("%d of %d images re-encoded", r.Images, most))
 	}
 	return nil
+}
+
+// isOf reports whether the folder holds what an ingest of src makes of it, whatever the size of shards.
+func (m *manifest) isOf(src Dataset, o *IngestOptions) bool {
+	var part partManifest
+	if m.Part != nil {
+		part = *m.Part
+	}
+	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts &&
+		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && (m.Duplicates != nil) == o.Deduplicate
+}
+
+// choice is how images are re-encoded, less what came of it.
+func (m *manifest) choice() reencodingManifest {
+	if m.Reencoding == nil {
+		return reencodingManifest{}
+	}
+	c := *m.Reencoding
+	c.Reencoded = Reencoded{}
+	return c
 }
 
 // describe says in a few words what the folder holds.
@@ -218,7 +252,7 @@ func (m *manifest) describe() string {
 	if m.Reencoding == nil {
 		return fmt.Sprintf("%d images as they were", m.Rows)
 	}
-	return fmt.Sprintf("%d images, %d of them re-encoded by -max-side %d -quality %d",
+	return fmt.Sprintf("%d images, %d re-encoded by -max-side %d -quality %d",
 		m.Rows, m.Reencoding.Images, m.Reencoding.MaxSide, m.Reencoding.Quality)
 }
 

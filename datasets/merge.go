@@ -93,20 +93,12 @@ func readParts(dirs []string) (*merger, error) {
 func (m *manifest) differs(other *manifest) string {
 	a, b := *m.Part, *other.Part
 	a.Index = b.Index
-	choice := func(m *manifest) reencodingManifest {
-		if m.Reencoding == nil {
-			return reencodingManifest{}
-		}
-		c := *m.Reencoding
-		c.Reencoded = Reencoded{}
-		return c
-	}
 	switch {
 	case m.Source != other.Source || a.Images != b.Images || !slices.Equal(m.Classes, other.Classes):
 		return "they are of other images"
 	case a.Of != b.Of:
 		return fmt.Sprintf("one is of %d parts, the other of %d", a.Of, b.Of)
-	case choice(m) != choice(other):
+	case m.choice() != other.choice():
 		return "images are re-encoded in another way"
 	case (m.Duplicates == nil) != (other.Duplicates == nil):
 		return "duplicates are left out of one only"
@@ -124,7 +116,14 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		m.whole.Reencoding = &reencodingManifest{MaxSide: r.MaxSide, Quality: r.Quality, Encoder: r.Encoder}
 	}
 	var content contentSum
+	bad := 0
 	for i, p := range m.parts {
+		if err := p.checkQuarantine(m.dirs[i]); err != nil {
+			return err
+		}
+		if p.Quarantine != nil {
+			bad += p.Quarantine.Images
+		}
 		var sum contentSum
 		if err := sum.UnmarshalText([]byte(p.Content)); err != nil {
 			return fmt.Errorf("%s: %w", m.dirs[i], err)
@@ -153,6 +152,9 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		}
 	}
 	m.whole.Content = content.String()
+	if err := m.whole.account(bad, first.Part.Images); err != nil {
+		return err
+	}
 	if m.whole.Rows == 0 {
 		return errors.New("no image is left")
 	}
@@ -162,10 +164,25 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		}
 	}
 	var err error
-	if m.whole.Quarantine, err = gatherQuarantine(dir, m.dirs, createFile, memory.NewGoAllocator()); err != nil {
+	if m.whole.Quarantine, err = gatherQuarantine(dir, m.dirs, asTheyAre, createFile, memory.NewGoAllocator()); err != nil {
 		return err
 	}
-	return m.whole.write(dir, createFile)
+	return errors.Join(m.whole.write(dir, createFile), removeSums(dir))
+}
+
+// checkQuarantine makes sure that the bad images of a part have come along, all of them.
+func (m *manifest) checkQuarantine(dir string) error {
+	if m.Quarantine == nil {
+		return nil
+	}
+	sum, err := sumOfFile(filepath.Join(dir, QuarantineName))
+	if err == nil && sum != m.Quarantine.SHA256 {
+		err = fmt.Errorf("%s is damaged: its SHA-256 does not match", filepath.Join(dir, QuarantineName))
+	}
+	if err != nil {
+		return fmt.Errorf("%d bad images of %s: %w; copy that part again, or ingest it again", m.Quarantine.Images, dir, err)
+	}
+	return nil
 }
 
 // linkOrCopy gives a shard a second name, or copies it.

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,19 +28,14 @@ func TestParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			dirs = append(dirs, dir)
-			if parts > 1 {
-				wantError(t, dir, fmt.Sprintf("part %d of %d", part, parts), "ingest merge")
-				if _, err := Verify(t.Context(), dir, nil); err != nil {
-					t.Errorf("verify part %d of %d: %v", part, parts, err)
-				}
+			wantError(t, dir, fmt.Sprintf("part %d of %d", part, parts), "ingest merge")
+			if _, err := Verify(t.Context(), dir, nil); err != nil {
+				t.Errorf("verify part %d of %d: %v", part, parts, err)
 			}
 		}
-		dir := dirs[0]
-		if parts > 1 {
-			dir = filepath.Join(folder, "merged")
-			if got, err := Merge(t.Context(), dir, dirs, false); err != nil || got != want {
-				t.Fatalf("%d parts: %+v, %v; want %+v", parts, got, err, want)
-			}
+		dir := filepath.Join(folder, "merged")
+		if got, err := Merge(t.Context(), dir, dirs, false); err != nil || got != want {
+			t.Fatalf("%d parts: %+v, %v; want %+v", parts, got, err, want)
 		}
 		if !sameTree(tree(t, dir), tree(t, whole)) {
 			t.Errorf("%d parts give other bytes than the whole", parts)
@@ -123,5 +119,50 @@ func TestKeyID(t *testing.T) {
 	const want = 14864838729278141757 // by the formula of FORMAT.md in Python
 	if got := keyID("a/1.jpg"); got != want {
 		t.Errorf("%d, want %d", got, uint64(want))
+	}
+}
+
+// TestMergeOfDamagedParts: bad images that did not come along, or not whole, and sums of images that are damaged.
+func TestMergeOfDamagedParts(t *testing.T) {
+	src := tarDataset(t, manyMembers(40, 4))
+	parts := func(dedupe bool) (dirs []string) {
+		for part := range 2 {
+			dir := filepath.Join(t.TempDir(), "part")
+			o := IngestOptions{Check: refuse, MaxBad: 1, ShardBytes: 9000, Part: part + 1, Parts: 2, Deduplicate: dedupe}
+			if _, err := Ingest(t.Context(), src, dir, o); err != nil {
+				t.Fatal(err)
+			}
+			dirs = append(dirs, dir)
+		}
+		return dirs
+	}
+	for _, c := range []struct {
+		dedupe bool
+		damage func(dir string) error
+		says   string
+	}{
+		{false, func(dir string) error { return os.Remove(filepath.Join(dir, QuarantineName)) }, "bad images of"},
+		{false, func(dir string) error { return os.Truncate(filepath.Join(dir, QuarantineName), 3000) }, "does not match"},
+		{true, func(dir string) error {
+			sums, err := filepath.Glob(filepath.Join(dir, "*"+sumsSuffix))
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(sums[0])
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(sums[0], make([]byte, info.Size()), 0o644) // as of a disk that lost power
+		}, "have the same sum"},
+	} {
+		dirs := parts(c.dedupe)
+		if err := c.damage(dirs[1]); err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(t.TempDir(), "merged")
+		sum, err := Merge(t.Context(), out, dirs, false)
+		if err == nil || !strings.Contains(err.Error(), c.says) || !missing(out) {
+			t.Errorf("%+v, error %v, want %q", sum, err, c.says)
+		}
 	}
 }

@@ -35,11 +35,16 @@ func placeEven(key string) (split, class string) {
 // splitNames are folders that placeUneven takes for splits.
 var splitNames = []string{"train", "training", "val", "valid", "validation", "test", "testing"}
 
+func isSplitName(folder string) bool { return slices.Contains(splitNames, strings.ToLower(folder)) }
+
 // placeUneven tells the split and class of an image where some lie deeper than others: its class is the first folder, below that of a split if
-// it has a usual name, and the folders below divide a class.
+// it has a usual name, which may lie in a folder of the whole, and the folders below divide a class.
 func placeUneven(key string) (split, class string) {
 	first, rest, ok := strings.Cut(key, "/")
-	if ok && slices.Contains(splitNames, strings.ToLower(first)) {
+	if second, below, deeper := strings.Cut(rest, "/"); deeper && !isSplitName(first) && isSplitName(second) {
+		first, rest = second, below
+	}
+	if ok && isSplitName(first) {
 		split = first
 		first, _, ok = strings.Cut(rest, "/")
 	}
@@ -53,6 +58,13 @@ func placeUneven(key string) (split, class string) {
 func chooseSplit(have []string, want string) (string, error) {
 	if want == "" && len(have) == 1 {
 		return have[0], nil
+	}
+	if have[0] == "" && len(have) > 1 {
+		have = have[1:]
+		if want == "" {
+			return "", fmt.Errorf("some images are in no split, others are (%s): add a split to the name, as in \"#%s\", or lay all out alike",
+				strings.Join(have, ", "), have[0])
+		}
 	}
 	if want == "" {
 		return "", fmt.Errorf("several splits (%s): add one to the name, as in \"#%s\"",

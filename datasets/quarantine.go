@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,16 +162,25 @@ func (q *Quarantine) manifest() (*quarantineManifest, error) {
 	if err := q.Flush(); err != nil || q.Len() == 0 {
 		return nil, err
 	}
-	f, err := os.Open(q.name)
+	sum, err := sumOfFile(q.name)
 	if err != nil {
 		return nil, err
+	}
+	return &quarantineManifest{File: filepath.Base(q.name), Images: q.Len(), SHA256: sum}, nil
+}
+
+// sumOfFile is the SHA-256 of a file, in hexadecimal digits.
+func sumOfFile(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
-		return nil, err
+		return "", err
 	}
-	return &quarantineManifest{File: filepath.Base(q.name), Images: q.Len(), SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // Close writes what is pending and closes the file. After an error of Add or Flush it says that again; when closed already, it does nothing.
@@ -192,9 +200,11 @@ func (q *Quarantine) Close() error {
 	return err
 }
 
-// gatherQuarantine writes the bad images of some folders, in this order, as the quarantine of one, which may be among them. Its bytes do
-// not depend on when those were written. It returns nil if there are none.
-func gatherQuarantine(to string, from []string, create func(string) (outputFile, error), mem memory.Allocator) (_ *quarantineManifest, err error) {
+// gatherQuarantine writes the bad images of some folders, in this order, as the quarantine of one, which may be among them. Of each folder
+// pick chooses images by their IDs, and their order. The bytes do not depend on when they were written. It
+// returns nil, and leaves no file, if there are none.
+func gatherQuarantine(to string, from []string, pick func(ids []uint64) (places []int), create func(string) (outputFile, error),
+	mem memory.Allocator) (_ *quarantineManifest, err error) {
 	name := filepath.Join(to, QuarantineName)
 	if err := ignoreMissing(os.Remove(name + gatheredSuffix)); err != nil {
 		return nil, err
@@ -202,24 +212,51 @@ func gatherQuarantine(to string, from []string, create func(string) (outputFile,
 	q := newQuarantine(name+gatheredSuffix, create, mem)
 	defer func() { err = errors.Join(err, q.Close()) }()
 	for _, dir := range from {
-		for bad, err := range ReadQuarantine(filepath.Join(dir, QuarantineName)) {
-			if errors.Is(err, fs.ErrNotExist) {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			if _, err := q.Add(bad); err != nil {
-				return nil, err
-			}
+		if err := ignoreMissing(q.addFrom(filepath.Join(dir, QuarantineName), pick)); err != nil {
+			return nil, err
 		}
 	}
 	m, err := q.manifest()
-	if m == nil || err != nil {
+	if err != nil {
 		return nil, err
+	}
+	if m == nil {
+		return nil, ignoreMissing(os.Remove(name))
 	}
 	m.File = QuarantineName
 	return m, os.Rename(q.name, name)
+}
+
+// asTheyAre picks all.
+func asTheyAre(ids []uint64) []int {
+	places := make([]int, len(ids))
+	for i := range places {
+		places[i] = i
+	}
+	return places
+}
+
+// addFrom adds images of a file, see gatherQuarantine.
+func (q *Quarantine) addFrom(name string, pick func(ids []uint64) (places []int)) error {
+	parts, err := mapQuarantine(name)
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+	ids, err := parts.ids()
+	if err != nil {
+		return err
+	}
+	for _, place := range pick(ids) {
+		bad, err := parts.imageAt(place)
+		if err != nil {
+			return err
+		}
+		if _, err := q.Add(bad); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gatheredSuffix ends the name of a quarantine that is being gathered.

@@ -77,16 +77,12 @@ func (q *Quarantine) takeUp(f *os.File) error {
 		return err
 	}
 	defer parts.close()
-	err = guardFault(func() error {
-		for _, b := range parts.batches {
-			for row := range b.rows {
-				q.ids[b.columns[badID].u64(row)] = struct{}{}
-			}
-		}
-		return nil
-	})
+	ids, err := parts.ids()
 	if err != nil {
-		return fmt.Errorf("read %s: %w", q.name, err)
+		return err
+	}
+	for _, id := range ids {
+		q.ids[id] = struct{}{}
 	}
 	q.blocks, q.end = parts.blocks, parts.end
 	if parts.torn {

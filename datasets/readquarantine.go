@@ -114,6 +114,32 @@ func (q *mappedQuarantine) walk(at int64) (blocks []block, batches []batch) {
 	}
 }
 
+// ids are those of all images.
+func (q *mappedQuarantine) ids() (ids []uint64, err error) {
+	err = guardFault(func() error {
+		for _, b := range q.batches {
+			for row := range b.rows {
+				ids = append(ids, b.columns[badID].u64(row))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", q.name, err)
+	}
+	return ids, nil
+}
+
+// imageAt returns an image by its place among all.
+func (q *mappedQuarantine) imageAt(place int) (BadImage, error) {
+	at := 0
+	for place >= q.batches[at].rows {
+		place -= q.batches[at].rows
+		at++
+	}
+	return q.image(&q.batches[at], place)
+}
+
 // image returns a row.
 func (q *mappedQuarantine) image(b *batch, row int) (bad BadImage, err error) {
 	ok := true

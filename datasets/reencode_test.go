@@ -180,7 +180,7 @@ func TestExistingShards(t *testing.T) {
 		says string
 	}{
 		{IngestOptions{Check: sizeOf}, "with 2 images as they were"},
-		{reencode, "with 2 images, 1 of them re-encoded by -max-side 100 -quality 80"},
+		{reencode, "with 2 images, 1 re-encoded by -max-side 100 -quality 80"},
 	} {
 		if _, err := Ingest(t.Context(), src, dir, c.o); err != nil {
 			t.Fatal(err)

@@ -36,10 +36,12 @@ var layouts = []struct {
 		"a b", "3.jpg=-1 a/x/1.jpg=0 a/x/y/2.jpg=0 b/1.jpg=1"},
 	{"some deeper, in splits", []string{"train/b/1.jpg", "train/a/x/1.jpg", "Val/a/2.jpg", "Val/3.jpg"}, "Val",
 		"a b", "Val/3.jpg=-1 Val/a/2.jpg=0"},
+	{"some deeper, in splits of a folder", []string{"set/train/a/1.jpg", "set/train/b/x/1.jpg", "set/cover.jpg"}, "train",
+		"a b set", "set/train/a/1.jpg=0 set/train/b/x/1.jpg=1"},
 	{"flat", []string{"2.jpg", "1.webp"}, "",
 		"", "1.webp=-1 2.jpg=-1"},
 	{"other files", []string{"README.txt", "a/1.jpg", "a/._1.jpg", ".cache/x/1.jpg", "__MACOSX/a/1.jpg", "a/notes"}, "",
-		"a", "a/1.jpg=0"},
+		"a", "a/1.jpg=0 a/notes=0"}, // the notes are an image
 }
 
 func TestLayouts(t *testing.T) {
@@ -79,6 +81,7 @@ func TestOpenErrors(t *testing.T) {
 	writeTemp(t, dir, "text.tgz", []byte("no archive"))
 	writeTemp(t, dir, "nothing.tar", tarBytes(t, nil))
 	writeTemp(t, dir, "splits.tar", tarBytes(t, members("train/a/1.jpg", "test/a/1.jpg")))
+	writeTemp(t, dir, "cover.tar", tarBytes(t, members("train/a/1.jpg", "cover.jpg")))
 	writeTemp(t, dir, "plain.tar", tarBytes(t, members("a/1.jpg")))
 	writeTemp(t, dir, "latin1.tar", tarBytes(t, members("caf\xe9/1.jpg")))
 	writeTemp(t, dir, "documents/a/1.pdf", nil)
@@ -102,6 +105,7 @@ func TestOpenErrors(t *testing.T) {
 		{"text.tgz", []string{"no gzip archive"}},
 		{"nothing.tar", []string{"no images", "no files"}},
 		{"splits.tar", []string{"several splits (test, train)", "#test"}},
+		{"cover.tar", []string{"some images are in no split, others are (train)", "#train"}},
 		{"splits.tar#val", []string{`no split "val"`, "test, train"}},
 		{"plain.tar#train", []string{`leave "#train" out`}},
 		{"latin1.tar", []string{`"caf\xe9/1.jpg" is not UTF-8`}},
@@ -191,7 +195,7 @@ func TestNoRoomToUnpack(t *testing.T) {
 		t.Skip(err)
 	}
 	defer full.Close()
-	err = gunzip(t.Context(), &destination{w: full}, bytes.NewReader(gzipBytes(t, make([]byte, 100))))
+	err = decompress(t.Context(), &destination{w: full}, bytes.NewReader(gzipBytes(t, make([]byte, 100))), kindGzip)
 	if err == nil || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), "TMPDIR") {
 		t.Errorf("error %v", err)
 	}
@@ -312,4 +316,21 @@ func TestRealArchives(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDanglingLink: an image is a bad one if it is a link to nothing; a folder that is one is an error, since images may be missing.
+func TestDanglingLink(t *testing.T) {
+	dir := t.TempDir()
+	writeTemp(t, dir, "a/1.jpg", []byte(tinyImage(1)))
+	if err := os.Symlink("nowhere", filepath.Join(dir, "a", "2.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := Ingest(t.Context(), openSpec(t, dir), filepath.Join(t.TempDir(), "shards"), IngestOptions{Check: accept, MaxBad: 1})
+	if err != nil || sum.Images != 1 || sum.Bad != 1 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "b")); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, dir, "b: no such file", "bring back")
 }

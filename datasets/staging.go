@@ -20,7 +20,7 @@ type stagingDir struct {
 }
 
 // ownFiles are the names that an ingest writes; a folder with any other is not one of ours to remove.
-var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.(arrow(\.partial)?|sha256)|duplicates\.jsonl|progress\.jsonl|manifest\.json|quarantine\.arrow(\.gathered)?(\.partial)?|quarantine\.jsonl|quarantine)$`)
+var ownFiles = regexp.MustCompile(`^(shard-\d{5,}\.(arrow(\.partial)?|sha256)|duplicates\.jsonl|progress\.jsonl|manifest\.json|quarantine\.arrow(\.gathered)?(\.partial)?|quarantine\.jsonl|quarantine|goclr-\d+)$`)
 
 // newStagingDir makes a staging folder for final, if there is none from an ingest that was stopped, and locks it. Where final exists, replace says whether commit may replace it: only a folder of shards, or an empty one.
 func newStagingDir(final string, replace bool) (*stagingDir, error) {
@@ -86,8 +86,15 @@ func checkReplace(final string, replace bool) error {
 	if _, err := os.Stat(filepath.Join(final, manifestName)); err != nil {
 		return fmt.Errorf("%s holds no shards, so -force does not replace it: name another folder", final)
 	}
+	old := final + oldSuffix
+	if _, err := os.Lstat(old); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already: shards that an ingest was replacing when it was stopped, or yours; move it away or remove it first", old)
+	}
 	return checkOwn(final)
 }
+
+// oldSuffix ends the name of a folder that is being replaced.
+const oldSuffix = ".old"
 
 // checkOwn makes sure that a folder holds nothing but what ingest writes.
 func checkOwn(dir string) error {
@@ -136,7 +143,7 @@ func (s *stagingDir) commit() error {
 	if err := s.dir.Sync(); err != nil {
 		return err
 	}
-	old := s.final + ".old" // there already if an ingest died between the two renames
+	old := s.final + oldSuffix // there already if an ingest died between the two renames
 	if s.replace {
 		if err := ignoreMissing(removeOwn(old)); err != nil {
 			return err
@@ -157,6 +164,12 @@ func (s *stagingDir) commit() error {
 		return ignoreMissing(removeOwn(old))
 	}
 	return nil
+}
+
+// has reports whether the folder may have a file.
+func (s *stagingDir) has(name string) bool {
+	_, err := os.Lstat(filepath.Join(s.path, name))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // leave keeps the folder for an ingest that goes on.

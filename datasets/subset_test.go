@@ -1,10 +1,13 @@
 package datasets
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/goclr/goclr/pipeline"
 )
 
 func TestSpread(t *testing.T) {
@@ -107,4 +110,32 @@ func TestSplitsOfShards(t *testing.T) {
 	}
 	wantError(t, dir, "several splits (train, val)")
 	wantError(t, dir+"#test", `no split "test"`, "train, val")
+}
+
+// TestSplitOfDamaged: an image whose key cannot be told falls into one of the splits.
+func TestSplitOfDamaged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shards")
+	src := tarDataset(t, manyMembers(20, 0))
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: accept}); err != nil {
+		t.Fatal(err)
+	}
+	d := openSpec(t, dir)
+	a, err := SplitByKey(t.Context(), undescribed{d}, 0, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := SplitByKey(t.Context(), undescribed{d}, 0.5, 1)
+	if err != nil || a.Len()+b.Len() != 20 || a.Len() == 0 || b.Len() == 0 {
+		t.Errorf("%d and %d images, %v", a.Len(), b.Len(), err)
+	}
+}
+
+// undescribed does not tell the key of an image.
+type undescribed struct{ Dataset }
+
+func (u undescribed) describe(i int, s *pipeline.Sample) error {
+	if i == 7 {
+		return errors.New("the offsets of its key make no sense")
+	}
+	return describe(s.Context(), u.Dataset, i, s)
 }

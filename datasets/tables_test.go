@@ -190,7 +190,7 @@ func TestBadTableImages(t *testing.T) {
 	columns[0].Values[0], columns[0].Values[1] = nil, make([]byte, MaxImageBytes+1)
 	d := openSpec(t, writeTemp(t, "", "x.parquet", parquettest.Write(t, parquettest.File{Properties: []parquet.WriterProperty{parquet.WithDictionaryDefault(false)}}, columns...)))
 	s := pipeline.NewSample(t.Context(), pipeline.Key{})
-	for i, says := range []string{"1.jpg: no bytes", "2.jpg: 62914561 bytes encoded", ""} {
+	for i, says := range []string{"1.jpg: there is no image", "2.jpg: 62914561 bytes encoded", ""} {
 		err := d.Read(t.Context(), i, s)
 		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("image %d: %v, want %q", i, err, says)

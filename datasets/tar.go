@@ -6,73 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 )
-
-// openTar opens an uncompressed archive, an object of a bucket; it owns both. Only headers are read now; an image is one read later.
-// The name is for messages.
-func openTar(ctx context.Context, b Bucket, archive Object, name, split string, o Options) (Dataset, error) {
-	d, err := indexTar(ctx, b, archive, name, split, o)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), archive.Close(), b.Close())
-	}
-	return d, nil
-}
-
-func indexTar(ctx context.Context, b Bucket, archive Object, name, split string, o Options) (Dataset, error) {
-	l := newLister(o.TempDir)
-	l.byFolder = true
-	number := l.object(name)
-	others := &otherFiles{kinds: map[string]int{}}
-	places := map[string]member{} // of others
-	err := listTar(ctx, archive, func(m member) error {
-		m.object = number
-		switch {
-		case isHidden(m.key):
-		case isImage(m.key):
-			return l.add(m)
-		default:
-			if others.add(m.key); len(places) < mostOthers {
-				places[m.key] = m
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(err, l.close())
-	}
-	if layout, dir := findCIFAR(others.first); layout != nil {
-		d, err := openCIFAR(ctx, layout, split, func(name string) ([]byte, error) { return readMember(ctx, archive, places, path.Join(dir, name)) })
-		if err := errors.Join(err, l.close()); err != nil {
-			return nil, err
-		}
-		return d, errors.Join(archive.Close(), b.Close()) // all of it is in memory
-	}
-	x, err := l.finish(ctx, split)
-	if errors.Is(err, errNoImages) {
-		err = others.explain()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &collection{bucket: b, objects: []Object{archive}, listing: x}, nil
-}
-
-// readMember returns a small file of an archive.
-func readMember(ctx context.Context, archive Object, places map[string]member, name string) ([]byte, error) {
-	m, ok := places[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, os.ErrNotExist)
-	}
-	if m.size > mostCIFAR {
-		return nil, fmt.Errorf("%s: %d bytes, more than any file of a published set", name, m.size)
-	}
-	b := make([]byte, m.size)
-	_, err := archive.ReadAt(ctx, b, m.offset)
-	return b, ignoreEnd(err)
-}
 
 // listTar calls visit for the regular files of an archive, and makes sure that it is whole: the end marker is there.
 func listTar(ctx context.Context, archive Object, visit func(member) error) error {
@@ -108,8 +44,7 @@ func listTar(ctx context.Context, archive Object, visit func(member) error) erro
 		if isSparse(h) {
 			return fmt.Errorf("member %s is stored sparse; write the archive without --sparse", h.Name)
 		}
-		end = at + (h.Size+511)/512*512
-		if end > size {
+		if end = at + (h.Size+511)/512*512; h.Size > size || end > size {
 			return truncated(size, h.Name)
 		}
 		if err := visit(member{key: strings.TrimPrefix(path.Clean("/"+h.Name), "/"), offset: at, size: h.Size}); err != nil {

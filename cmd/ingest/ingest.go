@@ -22,8 +22,11 @@ ingest writes images as shards: files that training reads at random without unpa
 
 SRC is one of
   photos/                    a folder laid out as class/name or split/class/name; a flat folder has no labels
-  photos.tar                 an archive laid out in the same way; .tar.gz and .tgz too
+  photos.tar                 an archive laid out in the same way; .tar.gz and .tar.zst too
+  'photos/*.tar'             several archives, or a folder of them; quote the name, so that the shell leaves it as it is
+  'train-{000..123}.tar'     the same by number; in WebDataset archives, 0001.cls or 0001.json is the label of 0001.jpg
   cifar-10-binary.tar.gz     CIFAR-10 or CIFAR-100, binary version, packed or unpacked
+  stl10_binary.tar.gz        STL-10, packed or unpacked; "#unlabeled" or "#train+unlabeled" for its images without labels
   photos.parquet             a table of images as Hugging Face lays it out, or a folder of them; "#train:img" names a column
   photos.csv                 a list of paths and labels: CSV, TSV or lines of JSON; paths may be URLs
   shards/                    shards, to write them anew
@@ -61,7 +64,7 @@ func ingest(ctx context.Context, args []string) error {
 	workers := f.Int("workers", runtime.NumCPU(), "images decoded at once; the output does not depend on it")
 	shardMB := f.Int("shard-mb", 256, "size of a shard in `MiB`, on average")
 	source := sourceFlags(f)
-	force := f.Bool("force", false, "replace DIR if it holds shards")
+	force := f.Bool("force", false, "replace DIR if it holds shards, and an unfinished DIR.partial of other images or flags")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -106,6 +109,7 @@ func ingest(ctx context.Context, args []string) error {
 	if o.Part, o.Parts, err = parsePart(*part); err != nil {
 		return err
 	}
+	o.KeepComplete = o.Parts > 0 || len(splits) > 0 // jobs of an array are run again whole, and some splits may be complete
 	if f.Given("max-side") {
 		o.Reencode = &datasets.Reencoding{MaxSide: *maxSide, Quality: *quality,
 			Encoder: stages.Decode{}.Fingerprint(), Shrink: stages.Shrink}

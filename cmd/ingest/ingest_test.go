@@ -304,6 +304,13 @@ func TestPartsAndSplits(t *testing.T) {
 	if counts != 8 {
 		t.Errorf("%d images in the splits", counts)
 	}
+	if err := os.RemoveAll(filepath.Join(splits, "val")); err != nil { // as if it had been killed there
+		t.Fatal(err)
+	}
+	saysAll(t, cli.ExitOK, []string{"/train: went on", "/val: "}, "-in", src, "-out", splits, "-split", "train=0.5,val=0.5")
+	saysAll(t, cli.ExitFailure, []string{"/train exists already"}, "-in", src, "-out", splits, "-split", "train=0.6,val=0.4")
+	saysAll(t, cli.ExitOK, []string{"/2: "}, "-in", src, "-out", filepath.Join(dir, "parts", "2"), "-part", "2/2")
+	saysAll(t, cli.ExitFailure, []string{"exists already"}, "-in", src, "-out", filepath.Join(dir, "parts", "2"), "-part", "1/2")
 	copied := filepath.Join(dir, "copied")
 	same := photos(t, map[string][]byte{"dog/again.jpg": jpegBytes(t)})
 	saysAll(t, cli.ExitOK, []string{"1 images of 2 classes", "8 images were left out", "duplicates.jsonl"}, "-in", same, "-out", copied, "-dedupe")

@@ -52,5 +52,5 @@ func unexpected(word string) error {
 	if near, ok := cli.Nearest(word, names); ok {
 		return cli.Usagef("unknown command %q; did you mean %q?", word, near)
 	}
-	return cli.Usagef("unexpected argument %q; the images go after -in", word)
+	return cli.Usagef("unexpected argument %q; the images go after -in, a pattern in quotes", word)
 }

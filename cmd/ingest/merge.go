@@ -18,6 +18,7 @@ ingest merge puts together what several ingests have written with -part.
 
 Each part reads the names of all images, and the images of its own part only (an archive that is compressed, all of it).
 Files are linked where they can be, so merging takes no time and no room on one disk. The parts stay: remove them afterwards.
+A part that is complete is left as it is when its job is run again.
 
 Kubernetes:  an Indexed Job of 8 completions runs  ingest ... -part $((JOB_COMPLETION_INDEX+1))/8
 Slurm:       sbatch --array=1-8 runs  ingest ... -part $SLURM_ARRAY_TASK_ID/8

@@ -221,7 +221,7 @@ func TestMaxSideRecord(t *testing.T) {
 		t.Errorf("the manifest has %+v of %d bytes", r, m.Bytes)
 	}
 	code, said := command(t, "-in", src, "-out", filepath.Join(t.TempDir(), "shards"), "-max-side", "100")
-	want := fmt.Sprintf("6 of them re-encoded to 100 pixels, JPEG quality 90: %s -> %s\n", size(r.BytesBefore), size(r.BytesAfter))
+	want := fmt.Sprintf("6 re-encoded to 100 pixels, JPEG quality 90: %s -> %s\n", size(r.BytesBefore), size(r.BytesAfter))
 	if code != cli.ExitOK || !strings.Contains(said, want) {
 		t.Errorf("exit code %d, %s, want %q", code, said, want)
 	}
@@ -229,7 +229,7 @@ func TestMaxSideRecord(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, said)
 	}
 	if code, said := command(t, "-in", src, "-out", one, "-max-side", "64"); code != cli.ExitFailure ||
-		!strings.Contains(said, "with 10 images, 6 of them re-encoded by -max-side 100 -quality 90") {
+		!strings.Contains(said, "with 10 images, 6 re-encoded by -max-side 100 -quality 90") {
 		t.Errorf("exit code %d, %s", code, said)
 	}
 }

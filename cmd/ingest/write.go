@@ -51,7 +51,7 @@ func report(out string, sum datasets.Summary, classes int, reencoded *datasets.R
 	fmt.Printf("%s: %d images of %d classes, %s in %d shards, %s\n", out, sum.Images, classes, size(sum.Bytes), sum.Shards,
 		cli.FormatDuration(clock.Elapsed()))
 	if r := sum.Reencoded; reencoded != nil {
-		fmt.Printf("%d of them re-encoded to %d pixels, JPEG quality %d: %s -> %s\n", r.Images, reencoded.MaxSide,
+		fmt.Printf("%d re-encoded to %d pixels, JPEG quality %d: %s -> %s\n", r.Images, reencoded.MaxSide,
 			reencoded.Quality, size(r.BytesBefore), size(r.BytesAfter))
 	}
 	if sum.Duplicates > 0 {
