@@ -17,6 +17,7 @@ ingest writes images as shards: files that training reads at random without unpa
   ingest merge -out DIR PART...  put together what ingests with -part have written, on one machine or many
   ingest verify DIR          read all of DIR again and find any bit that changed
   ingest stat SRC            count: classes, sizes, formats, bytes, duplicates
+  ingest near SRC            images that look nearly the same, in groups
   ingest cat SRC KEY         one image, as it is stored
   ingest look QUARANTINE     bad images, of shards or of a training: list, show, extract, try again
 

@@ -179,6 +179,13 @@ func TestUsage(t *testing.T) {
 		{"stat", "one data set"},
 		{"stat a b", "one data set"},
 		{"stat a -workers 0", "-workers 0"},
+		{"near", "one data set"},
+		{"near a b", "one data set"},
+		{"near a -distance -1", "-distance -1"},
+		{"near a -distance 17", "from 0 to 16"},
+		{"near a -limit -1", "-limit -1"},
+		{"near a -workers 0", "-workers 0"},
+		{"near a -max-pixels -3", "-max-pixels -3"},
 		{"cat a", "in quotes"},
 		{"cat a b c", "in quotes"},
 	} {
@@ -195,7 +202,7 @@ func TestUsage(t *testing.T) {
 		!strings.Contains(said, "-max-bad fraction") {
 		t.Errorf("exit code %d, %s", code, said)
 	}
-	for _, words := range []string{"-h", "verify -h", "look -h", "stat -h", "cat -h"} {
+	for _, words := range []string{"-h", "verify -h", "look -h", "stat -h", "near -h", "cat -h"} {
 		if err := run(t.Context(), strings.Fields(words)); !errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%s: %v", words, err)
 		}
@@ -205,7 +212,7 @@ func TestUsage(t *testing.T) {
 func TestMissing(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "shards")
 	for _, args := range [][]string{{"-in", "/missing.tar", "-out", out}, {"verify", "/missing"}, {"look", "/missing"},
-		{"stat", "/missing"}, {"cat", "/missing", "key"}} {
+		{"stat", "/missing"}, {"near", "/missing"}, {"cat", "/missing", "key"}} {
 		if code, said := command(t, args...); code != cli.ExitFailure || !strings.Contains(said, "/missing") {
 			t.Errorf("%q: exit code %d, %s", args, code, said)
 		}

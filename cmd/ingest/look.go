@@ -208,10 +208,10 @@ func (l *looker) again(b *datasets.BadImage) (now string, good bool) {
 		return "no bytes", false
 	}
 	var w, h int
-	var err error
-	if caught := panics.Try(func() { w, h, err = stages.Check(b.Bytes, l.maxPixels) }); caught != nil {
-		err = fmt.Errorf("the decoder panicked: %v", caught.Value)
-	}
+	err := safely(func() (err error) {
+		w, h, err = stages.Check(b.Bytes, l.maxPixels)
+		return err
+	})
 	switch {
 	case err != nil && err.Error() == b.Reason:
 		return "bad still", false
@@ -219,6 +219,14 @@ func (l *looker) again(b *datasets.BadImage) (now string, good bool) {
 		return "bad: " + err.Error(), false
 	}
 	return fmt.Sprintf("decodes: %d x %d", w, h), true
+}
+
+// safely decodes an image. A panic of the decoder is an error.
+func safely(decode func() error) (err error) {
+	if caught := panics.Try(func() { err = decode() }); caught != nil {
+		return fmt.Errorf("the decoder panicked: %v", caught.Value)
+	}
+	return err
 }
 
 // take counts an image, lists or shows it, and extracts it.

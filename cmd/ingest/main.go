@@ -4,6 +4,7 @@
 //	ingest merge -out DIR PART...
 //	ingest verify DIR
 //	ingest stat SRC
+//	ingest near SRC
 //	ingest cat SRC KEY
 //	ingest look QUARANTINE
 package main
@@ -25,6 +26,7 @@ var commands = []struct {
 	{"merge", merge},
 	{"verify", verify},
 	{"stat", stat},
+	{"near", nearDuplicates},
 	{"cat", cat},
 	{"look", look},
 }
