@@ -75,7 +75,7 @@ func TestListErrors(t *testing.T) {
 		{"path,label\na.jpg,b\na\"b.jpg,c\n", []string{":3: column 2", "write a quote within them twice"}},
 		{"path,label\n\"a.jpg,b\n" + strings.Repeat("c.jpg,d\n", 200_000), []string{":2: ", "a quote is not closed"}},
 		{"path,label\na.jpg,caf\xe9\n", []string{":2: ", "is not UTF-8"}},
-		{"path,label\ngs://b/a.jpg,b\n", []string{":2: gs://b/", "local files only"}},
+		{"path,label\ngs://b/a.jpg,b\n", []string{":2: gs://b/", "no store is called"}},
 		{"{\"path\": \"a.jpg\"}\n{\"path\": \n", []string{":2: ", `an object like {"path": "a/1.jpg"`}},
 		{"{\"path\": \"a.jpg\"}\n[]\n", []string{":2: "}},
 		{"{\"path\": \"a.jpg\"}\n{\"label\": \"b\"}\n", []string{`:2: the path is ""`}},

@@ -53,10 +53,10 @@ func readObject(ctx context.Context, b Bucket, name string, limit int64) (_ []by
 // remoteManifest returns the manifest of shards in a bucket, or in the folder of it that a split names. There is none where the bucket holds
 // something else.
 func remoteManifest(ctx context.Context, b Bucket, name, split string) (m *manifest, folder string, err error) {
-	content, err := readObject(ctx, b, manifestName, mostManifest)
+	content, err := manifestIn(ctx, b, "")
 	if errors.Is(err, fs.ErrNotExist) && split != "" {
 		folder = split
-		content, err = readObject(ctx, b, path.Join(folder, manifestName), mostManifest)
+		content, err = manifestIn(ctx, b, folder)
 		split = ""
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,6 +69,16 @@ func remoteManifest(ctx context.Context, b Bucket, name, split string) (m *manif
 		return nil, "", err
 	}
 	return m, folder, m.checkWhole(name, split)
+}
+
+// manifestIn reads the manifest of a folder of a bucket.
+func manifestIn(ctx context.Context, b Bucket, folder string) (content []byte, err error) {
+	o, err := b.Open(ctx, path.Join(folder, manifestName))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	return readContent(ctx, o, manifestName, mostManifest)
 }
 
 // openRemoteShards opens shards in a folder of a bucket, which it owns. Nothing of them is fetched yet. The name is for messages.

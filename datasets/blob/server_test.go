@@ -233,13 +233,13 @@ func send(w http.ResponseWriter, r *http.Request, status int, body []byte, f fau
 	w.WriteHeader(status)
 	switch f {
 	case cut, hangLater:
-		w.Write(body[:half])
+		_, _ = w.Write(body[:half]) // the client may be gone
 		w.(http.Flusher).Flush()
 		if f == cut {
 			panic(http.ErrAbortHandler)
 		}
 		<-r.Context().Done()
 	default:
-		w.Write(body)
+		_, _ = w.Write(body)
 	}
 }
