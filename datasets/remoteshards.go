@@ -40,16 +40,6 @@ const (
 	mappedFraction = 2       // of the cache: so much of it may be in use without being needed
 )
 
-// readObject returns a whole object of a bucket, of at most limit bytes.
-func readObject(ctx context.Context, b Bucket, name string, limit int64) (_ []byte, err error) {
-	o, err := b.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, o.Close()) }()
-	return readContent(ctx, o, name, limit)
-}
-
 // remoteManifest returns the manifest of shards in a bucket, or in the folder of it that a split names. There is none where the bucket holds
 // something else.
 func remoteManifest(ctx context.Context, b Bucket, name, split string) (m *manifest, folder string, err error) {
