@@ -1,0 +1,81 @@
+"""Writes a folder of images, class/name.jpg, in the form that a library trains from, and prints images/s as Go's benchmarks do.
+
+    python3 write_dataset.py webdataset|litdata CASE FOLDER OUT
+    python3 write_dataset.py goclr CASE FOLDER OUT PATH/TO/ingest
+
+Two processes, or threads, share the work. The time of a library begins when it is imported; that of goclr includes its program's start.
+goclr decodes every image to see that it can be; the others store what they read.
+"""
+
+import multiprocessing
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+CORES = 2
+SHARD = 64 << 20  # bytes
+
+
+def write_webdataset(job):
+    import webdataset
+
+    number, files, classes, out = job
+    with webdataset.ShardWriter(f"{out}/{number}-%05d.tar", maxsize=SHARD, maxcount=1 << 40, verbose=0) as writer:
+        for file in files:
+            key = file.relative_to(file.parents[1]).with_suffix("")
+            writer.write({"__key__": str(key), "jpg": file.read_bytes(), "cls": classes[file.parent.name]})
+
+
+def webdataset(files, classes, out):
+    import webdataset  # noqa: F401
+
+    begin = time.perf_counter()
+    os.makedirs(out)
+    with multiprocessing.Pool(CORES) as pool:
+        pool.map(write_webdataset, [(k, files[k::CORES], classes, out) for k in range(CORES)])
+    return time.perf_counter() - begin
+
+
+def read_for_litdata(job):
+    file, label = job
+    return {"image": pathlib.Path(file).read_bytes(), "label": label}
+
+
+def litdata(files, classes, out):
+    from litdata import optimize
+
+    begin = time.perf_counter()
+    optimize(fn=read_for_litdata, inputs=[(str(f), classes[f.parent.name]) for f in files], output_dir=out, chunk_bytes=SHARD, num_workers=CORES)
+    return time.perf_counter() - begin
+
+
+def goclr(folder, out, program):
+    begin = time.perf_counter()
+    subprocess.run([program, "-in", folder, "-out", out, "-workers", str(CORES), "-shard-mb", str(SHARD >> 20), "-max-bad", "0"],
+                   check=True, stdout=sys.stderr)
+    return time.perf_counter() - begin
+
+
+def main():
+    library, case, folder, out = sys.argv[1:5]
+    shutil.rmtree(out, ignore_errors=True)
+    files = sorted((f for f in pathlib.Path(folder).rglob("*") if f.suffix.lower() in (".jpg", ".jpeg")), key=str)
+    classes = {name: k for k, name in enumerate(sorted({f.parent.name for f in files}))}
+    if library == "goclr":
+        seconds = goclr(folder, out, sys.argv[5])
+    else:
+        log = os.dup(1)
+        os.dup2(2, 1)  # libraries print what they do
+        seconds = {"webdataset": webdataset, "litdata": litdata}[library](files, classes, out)
+        os.dup2(log, 1)
+    written = sum(f.stat().st_size for f in pathlib.Path(out).rglob("*") if f.is_file())
+    if written < sum(f.stat().st_size for f in files):
+        sys.exit(f"{out} has {written} bytes, fewer than the images")
+    print(f"BenchmarkIngest/{case}/{library} 1 {len(files) / seconds:.1f} images/s {seconds:.3f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
