@@ -23,7 +23,7 @@ export CGO_ENABLED=0
 build_with() { # go build, or go test -c, and its arguments
     (cd "$root" && go "$@")
 }
-build_with build -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/" ./cmd/pretrain ./benchmarks/stream ./benchmarks/score
+build_with build -tags nocloud -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/" ./cmd/pretrain ./benchmarks/stream ./benchmarks/score
 build_with build -buildvcs=false -o "$build/ingest" ./cmd/ingest
 build_with test -c -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/conformance.test" ./backends/gorgonia
 build_with test -c -buildvcs=false -trimpath -ldflags '-s -w' -o "$bundle/bin/step.test" ./benchmarks/step
