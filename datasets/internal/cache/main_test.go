@@ -139,8 +139,8 @@ func openIn(dir string) (files []string) {
 	return files
 }
 
-// total is the size of the cache's files as those see it that make room.
-func total(t testing.TB, c *Cache) (bytes int64, names []string) {
+// eachStored visits the cache's files as those see them that make room.
+func eachStored(t testing.TB, c *Cache, visit func(f *folder, s stored)) {
 	t.Helper()
 	f, unlock, err := c.lockFolder(t.Context())
 	if err != nil {
@@ -153,9 +153,17 @@ func total(t testing.TB, c *Cache) (bytes int64, names []string) {
 		t.Fatal(err)
 	}
 	for _, s := range list {
+		visit(f, s)
+	}
+}
+
+// total is the size of the cache's files.
+func total(t testing.TB, c *Cache) (bytes int64, names []string) {
+	t.Helper()
+	eachStored(t, c, func(_ *folder, s stored) {
 		bytes += s.size
 		names = append(names, s.name)
-	}
+	})
 	return bytes, names
 }
 

@@ -235,19 +235,9 @@ func TestKilledProcesses(t *testing.T) {
 
 // abandoned counts the parts that belong to no process, and leaves them.
 func abandoned(t *testing.T, c *Cache) (n int) {
-	f, unlock, err := c.lockFolder(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	defer unlock()
-	list, err := f.list()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range list {
+	eachStored(t, c, func(f *folder, s stored) {
 		if !s.isPart() || s.size == 0 {
-			continue
+			return
 		}
 		file, err := f.root.Open(s.name)
 		if err != nil {
@@ -259,7 +249,7 @@ func abandoned(t *testing.T, c *Cache) (n int) {
 			n++
 		}
 		file.Close()
-	}
+	})
 	return n
 }
 

@@ -40,45 +40,16 @@ func readHeader(r *bufio.Reader) (h pageHeader, err error) {
 		case 4:
 			h.crc, h.hasCRC = c.integer(kind), true
 		case 5:
-			c.within(kind, func(field int16, kind byte) {
-				switch field {
-				case 1:
-					h.values = c.integer(kind)
-				case 2:
-					h.encoding = c.integer(kind)
-				case 3:
-					h.levelEncoding = c.integer(kind)
-				default:
-					c.skip(kind)
-				}
-			})
+			c.integers(kind, map[int16]*int64{1: &h.values, 2: &h.encoding, 3: &h.levelEncoding})
 		case 7:
-			c.within(kind, func(field int16, kind byte) {
-				switch field {
-				case 1:
-					h.values = c.integer(kind)
-				case 2:
-					h.encoding = c.integer(kind)
-				default:
-					c.skip(kind)
-				}
-			})
+			c.integers(kind, map[int16]*int64{1: &h.values, 2: &h.encoding})
 		case 8:
 			c.within(kind, func(field int16, kind byte) {
-				switch field {
-				case 1:
-					h.values = c.integer(kind)
-				case 4:
-					h.encoding = c.integer(kind)
-				case 5:
-					h.definition = c.integer(kind)
-				case 6:
-					h.repetition = c.integer(kind)
-				case 7:
+				if field == 7 {
 					h.plain = kind == compactFalse
-				default:
-					c.skip(kind)
+					return
 				}
+				c.integerField(field, kind, map[int16]*int64{1: &h.values, 4: &h.encoding, 5: &h.definition, 6: &h.repetition})
 			})
 		default:
 			c.skip(kind)
@@ -147,6 +118,20 @@ func (c *compact) integer(kind byte) int64 {
 		return 0
 	}
 	return c.zigzag()
+}
+
+// integers reads a value that must be a struct, of which it wants some fields, which are integers.
+func (c *compact) integers(kind byte, wanted map[int16]*int64) {
+	c.within(kind, func(field int16, kind byte) { c.integerField(field, kind, wanted) })
+}
+
+// integerField reads a field of a struct into its place, or passes over it.
+func (c *compact) integerField(field int16, kind byte, wanted map[int16]*int64) {
+	if to, ok := wanted[field]; ok {
+		*to = c.integer(kind)
+		return
+	}
+	c.skip(kind)
 }
 
 // within visits the fields of a value that must be a struct.
