@@ -28,8 +28,14 @@ func standIn(t *testing.T, configure ...func(*stub.Libraries)) (*gpu, *stub.Libr
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeLast(t, l, g.close)
+	return g, l
+}
+
+// closeLast closes what holds all that is left of the libraries, when the test is over.
+func closeLast(t testing.TB, l *stub.Libraries, closeIt func() error) {
 	t.Cleanup(func() {
-		if err := g.close(); err != nil {
+		if err := closeIt(); err != nil {
 			t.Error(err)
 		}
 		if n := l.Held(); n != 0 {
@@ -39,7 +45,6 @@ func standIn(t *testing.T, configure ...func(*stub.Libraries)) (*gpu, *stub.Libr
 			t.Errorf("%d bytes of the device's memory were not given back", n)
 		}
 	})
-	return g, l
 }
 
 func standInDriver(t *testing.T, l *stub.Libraries) *driver {

@@ -25,14 +25,7 @@ func openStandIn(t *testing.T) (*Device, *stub.Libraries) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-		if n := l.Held(); n != 0 {
-			t.Errorf("%d things were not given back", n)
-		}
-	})
+	closeLast(t, l, d.Close)
 	return d, l
 }
 
