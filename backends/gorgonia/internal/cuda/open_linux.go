@@ -1,9 +1,15 @@
 package cuda
 
-import "github.com/ebitengine/purego"
+import (
+	"runtime"
+
+	"github.com/ebitengine/purego"
+)
 
 // openLibrary loads a shared library. Libraries that are loaded later find it by its name, but do not mistake its functions for theirs.
 func openLibrary(path string) (uintptr, error) {
+	runtime.LockOSThread() // its error is kept for the thread that asked
+	defer runtime.UnlockOSThread()
 	return purego.Dlopen(path, purego.RTLD_LAZY|purego.RTLD_LOCAL)
 }
 
@@ -11,7 +17,11 @@ func openLibrary(path string) (uintptr, error) {
 func closeLibrary(library uintptr) { _ = purego.Dlclose(library) }
 
 // findSymbol is the address of a function.
-func findSymbol(library uintptr, name string) (uintptr, error) { return purego.Dlsym(library, name) }
+func findSymbol(library uintptr, name string) (uintptr, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return purego.Dlsym(library, name)
+}
 
 // call passes arguments in registers and on the stack as C wants integers and pointers; what converted pointers point at stays in
 // place until the call returns.
