@@ -37,8 +37,8 @@ func write(ctx context.Context, src datasets.Dataset, out string, o datasets.Ing
 // progress is the progress line.
 func progress(meter *cli.Meter, p datasets.IngestProgress) string {
 	text := meter.Text(p.Done)
-	if s := meter.Elapsed().Seconds(); s > 0 {
-		text += fmt.Sprintf("  %s/s", size(int64(float64(p.Bytes)/s)))
+	if rate := meter.PerSecond(p.Bytes); rate > 0 {
+		text += fmt.Sprintf("  %s/s", size(int64(rate)))
 	}
 	if p.Bad > 0 {
 		text += fmt.Sprintf("  %d bad", p.Bad)

@@ -157,10 +157,14 @@ func TestMeter(t *testing.T) {
 	clock := time.Unix(0, 0)
 	m := NewMeter("images", 10, 110)
 	m.start, m.now = clock, func() time.Time { return clock }
-	if got := m.Text(10); got != "[=>                  ]   9 %  10/110 images  0.00/s  ? left" {
+	if got := m.Text(10); got != "[=>                  ]   9 %  10/110 images  ?/s  ? left" {
 		t.Errorf("at the start: %q", got)
 	}
-	clock = clock.Add(2 * time.Second)
+	clock = clock.Add(time.Millisecond)
+	if got := m.Text(11); got != "[==>                 ]  10 %  11/110 images  ?/s  ? left" {
+		t.Errorf("a moment later: %q", got)
+	}
+	clock = clock.Add(1999 * time.Millisecond)
 	if got := m.Text(60); got != "[==========>         ]  54 %  60/110 images  25.0/s  2s left" {
 		t.Errorf("halfway: %q", got)
 	}

@@ -34,17 +34,24 @@ func (m *Meter) Text(done int) string {
 	if m.total > 0 {
 		percent = 100 * done / m.total
 	}
+	rate := "?"
+	if r := m.PerSecond(int64(done - m.first)); r > 0 {
+		rate = FormatRate(r)
+	}
 	return fmt.Sprintf("%s %3d %%  %d/%d %s  %s/s  %s left", Bar(done, m.total, 20), percent, done, m.total, m.unit,
-		FormatRate(m.Rate(done)), FormatDuration(m.Left(done)))
+		rate, FormatDuration(m.Left(done)))
 }
 
-// Rate is the number of things done a second since the start.
-func (m *Meter) Rate(done int) float64 {
-	s := m.now().Sub(m.start).Seconds()
-	if s <= 0 {
+// tooEarly is how long a rate is unknown: the first of a thousand things is done at once, and tells nothing of the others.
+const tooEarly = 100 * time.Millisecond
+
+// PerSecond is the rate of n things, or bytes, since the start; 0 while it is too early to tell.
+func (m *Meter) PerSecond(n int64) float64 {
+	elapsed := m.Elapsed()
+	if elapsed < tooEarly {
 		return 0
 	}
-	return float64(done-m.first) / s
+	return float64(n) / elapsed.Seconds()
 }
 
 // Left is the time that the rest takes at the present rate, or -1 while there is none to tell from.
@@ -52,7 +59,7 @@ func (m *Meter) Left(done int) time.Duration {
 	if done >= m.total {
 		return 0
 	}
-	r := m.Rate(done)
+	r := m.PerSecond(int64(done - m.first))
 	if r <= 0 {
 		return -1
 	}
