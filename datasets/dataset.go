@@ -107,7 +107,11 @@ func openRemote(ctx context.Context, name, split string, o Options) (Dataset, er
 	if m != nil {
 		return openRemoteShards(ctx, b, m, folder, name, o)
 	}
-	return openFolder(ctx, b, name, split, o)
+	d, err := openFolder(ctx, b, name, split, o)
+	if errors.Is(err, errNoImages) {
+		return nil, fmt.Errorf("%s: no such object, and none below it; %s", name, specHelp)
+	}
+	return d, err
 }
 
 // openArchive opens an object of a bucket, which it owns, by what the object begins with. The name is for messages.
@@ -124,7 +128,7 @@ func openArchive(ctx context.Context, b Bucket, object, name, split string, o Op
 	case kindList:
 		return openList(ctx, b, archive, name, split, o)
 	}
-	return nil, errors.Join(fmt.Errorf("%s: unknown kind of dataset %q; %s", name, filepath.Ext(name), specHelp), archive.Close(), b.Close())
+	return nil, errors.Join(fmt.Errorf("%s: unknown kind of dataset %q; %s", name, filepath.Ext(object), specHelp), archive.Close(), b.Close())
 }
 
 // splitSpec takes "path#split" apart. A path that exists as it stands has no split, even with a # in its name.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -122,6 +123,8 @@ func advise(scheme string, err error) error {
 		advice = "no credentials were found: " + credentials[scheme]
 	case errors.As(err, &name):
 		advice = "no such host: check the endpoint or account"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		advice = "nothing answers there: check the endpoint, and that its server runs"
 	}
 	if advice == "" {
 		return err

@@ -70,6 +70,18 @@ func TestGivesUp(t *testing.T) {
 	}
 }
 
+// TestNothingThere makes sure that a wrong name is told as such, and a wrong endpoint after some attempts.
+func TestNothingThere(t *testing.T) {
+	s := newServer(t, map[string][]byte{"x": {1}})
+	_, err := datasets.Open(t.Context(), s.url("shard.arrow"), datasets.Options{})
+	wantError(t, err, "quick://bucket/shard.arrow", "no such object, and none below it")
+	_, err = datasets.Open(t.Context(), s.url("x"), datasets.Options{})
+	wantError(t, err, `unknown kind of dataset ""`, "Parquet")
+	s.Close()
+	_, err = datasets.Open(t.Context(), s.url("x"), datasets.Options{})
+	wantError(t, err, "attempts", "nothing answers there: check the endpoint")
+}
+
 func isOfSource(err error) bool {
 	var e *pipeline.SourceError
 	return errors.As(err, &e)
