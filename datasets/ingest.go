@@ -29,6 +29,9 @@ type IngestOptions struct {
 	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
 	// image a bad one. stages.Check is meant for it. Required.
 	Check func(image []byte) (width, height int, err error)
+	// CheckName says what Check refuses, such as "more than 1000000 pixels". An ingest goes on only with what one of the same name has written,
+	// and Merge takes only parts of one name. Default "".
+	CheckName string
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
 	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
@@ -118,7 +121,8 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	switch {
 	case err == nil:
 		if err = explainWrite(staging.commit()); err == nil {
-			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
+			// Only now: until then the journal is what an ingest goes on by. The other may be of an ingest that failed here before.
+			err = errors.Join(os.Remove(filepath.Join(staging.final, journalName)), ignoreMissing(os.Remove(quarantineBeside(staging.final))))
 		}
 	case in.recorded > 0, in.journal == nil && staging.has(journalName): // what it could not look at may be worth days
 		err = errors.Join(err, staging.leave())
@@ -182,7 +186,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	}
 	defer in.order.close()
 	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
-		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+		Check: in.o.CheckName, Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
 	plan.Shards, err = plannedShards(in.dir, plan)
 	if m := in.finished(); err == nil && plan.Shards > 0 && m != nil {
 		if m.Part == nil {
@@ -225,24 +229,27 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	bytes, good := int64(0), 0
 	samples := newSamples(ctx)
-	work := pool.New().WithMaxGoroutines(in.o.Workers)
+	work := pool.New().WithErrors().WithFirstError().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.samples {
-		work.Go(func() {
+		work.Go(func() error {
 			s := samples.Get().(*pipeline.Sample)
 			defer samples.Put(s)
 			r, err := in.read(ctx, i, s, in.o.Reencode != nil)
-			if err != nil {
-				return
+			switch {
+			case failsWhole(err):
+				return err // to leave it out would have this part count on other shards than the others
+			case err != nil:
+				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			bytes += r.size()
 			good++
+			return nil
 		})
 	}
-	work.Wait()
-	if good == 0 {
-		return 1, ctx.Err()
+	if err := work.Wait(); err != nil || good == 0 {
+		return 1, cmp.Or(ctx.Err(), err)
 	}
 	all := float64(bytes) / float64(good) * float64(in.src.Len())
 	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
@@ -488,16 +495,19 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 	if !errors.As(cause, &tooMany) {
 		return nil
 	}
-	tooMany.Quarantine = final + "." + QuarantineName
+	tooMany.Quarantine = quarantineBeside(final)
 	return os.Rename(in.bad.name, tooMany.Quarantine)
 }
+
+// quarantineBeside is where the bad images are that kept a folder from coming to be.
+func quarantineBeside(dir string) string { return dir + "." + QuarantineName }
 
 // finish writes the manifest of what the journal says is there.
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
 	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
 	if plan.Of > 0 {
-		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}
+		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images, Check: plan.Check}
 	}
 	m.gather(slices.SortedFunc(maps.Values(in.journal.done), func(a, b shardRecord) int { return cmp.Compare(a.Shard, b.Shard) }))
 	if err := m.account(in.bad.Len(), in.progress.Total); err != nil {

@@ -28,7 +28,8 @@ type ingestPlan struct {
 	Images      int                 `json:"images"`
 	ShardBytes  int64               `json:"shard_bytes"`
 	Shards      int                 `json:"shards"` // as estimated when it began
-	Part        int                 `json:"part"`   // 0 of 0: the whole
+	Check       string              `json:"check,omitempty"`
+	Part        int                 `json:"part"` // 0 of 0: the whole
 	Of          int                 `json:"of"`
 	Deduplicate bool                `json:"deduplicate"`
 	Reencoding  *reencodingManifest `json:"reencoding,omitempty"`

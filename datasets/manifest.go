@@ -61,10 +61,11 @@ type reencodingManifest struct {
 
 // A partManifest says that a folder holds some of the shards of a dataset, until Merge.
 type partManifest struct {
-	Index  int `json:"index"` // from 1
-	Of     int `json:"of"`
-	Shards int `json:"shards"` // of the whole
-	Images int `json:"images"` // of the source, of the whole
+	Index  int    `json:"index"` // from 1
+	Of     int    `json:"of"`
+	Shards int    `json:"shards"` // of the whole
+	Images int    `json:"images"` // of the source, of the whole
+	Check  string `json:"check,omitempty"`
 }
 
 // zeroSum stands where the manifest's own checksum goes.
@@ -229,11 +230,11 @@ func (m *manifest) check() error {
 
 // isOf reports whether the folder holds what an ingest of src makes of it, whatever the size of shards.
 func (m *manifest) isOf(src Dataset, o *IngestOptions) bool {
-	var part partManifest
+	part := partManifest{Check: o.CheckName} // as of a whole, which does not say
 	if m.Part != nil {
 		part = *m.Part
 	}
-	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts &&
+	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts && part.Check == o.CheckName &&
 		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && (m.Duplicates != nil) == o.Deduplicate
 }
 

@@ -61,6 +61,7 @@ func TestMergeErrors(t *testing.T) {
 	small := ingest("small", src, IngestOptions{Part: 2, Parts: 2, ShardBytes: 100})
 	encoded := ingest("encoded", src, IngestOptions{Part: 2, Parts: 2,
 		Reencode: &Reencoding{MaxSide: 100, Quality: 80, Encoder: "lines 1.0", Shrink: shrinkLine}})
+	strict := ingest("strict", src, IngestOptions{Part: 2, Parts: 2, CheckName: "-max-pixels 6"})
 	other := ingest("other", tarDataset(t, lines("3 x 2", "4 x 2", "5 x 2", "7 x 22")), IngestOptions{Part: 2, Parts: 2})
 	whole := ingest("whole", src, IngestOptions{})
 	for _, c := range []struct {
@@ -74,6 +75,7 @@ func TestMergeErrors(t *testing.T) {
 		{[]string{one, small}, []string{"counts on"}},
 		{[]string{one, encoded}, []string{"re-encoded in another way"}},
 		{[]string{one, other}, []string{"other images"}},
+		{[]string{one, strict}, []string{"strict", "-max-pixels 6 for the other"}},
 		{[]string{one, whole}, []string{"whole is no part"}},
 		{[]string{one, filepath.Join(folder, "nothing")}, []string{"nothing", "no manifest.json"}},
 	} {
@@ -91,7 +93,8 @@ func TestMergeErrors(t *testing.T) {
 	if _, err := Merge(t.Context(), whole, []string{one, two}, false); err == nil || !strings.Contains(err.Error(), "-force") {
 		t.Errorf("over another folder: %v", err)
 	}
-	if _, err := Merge(t.Context(), whole, []string{one, two}, true); err != nil {
+	beside := writeTemp(t, folder, "two.quarantine.arrow", []byte("of an ingest that failed"))
+	if _, err := Merge(t.Context(), whole, []string{one, two, beside}, true); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/goclr/goclr/pipeline"
@@ -79,6 +80,21 @@ func TestLostSource(t *testing.T) {
 	}
 	if _, err := Ingest(t.Context(), src.Dataset, dir, IngestOptions{Check: accept}); err != nil { // and it can go on
 		t.Error(err)
+	}
+}
+
+// TestLostWhileSampled: how many shards there will be is not told from images that happened to be readable, or parts would disagree.
+func TestLostWhileSampled(t *testing.T) {
+	var lost atomic.Bool
+	src := flakySource{tarDataset(t, manyMembers(24, 0)), func(i int) error {
+		if i == 5 && lost.CompareAndSwap(false, true) {
+			return &pipeline.SourceError{Err: errors.New("the store is away")}
+		}
+		return nil
+	}}
+	_, err := Ingest(t.Context(), src, filepath.Join(t.TempDir(), "shards"), IngestOptions{Check: accept})
+	if err == nil || !strings.Contains(err.Error(), "the store is away") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
@@ -101,6 +102,7 @@ func ingest(ctx context.Context, args []string) error {
 	}
 	o := datasets.IngestOptions{
 		Check:       func(b []byte) (int, int, error) { return stages.Check(b, *maxPixels) },
+		CheckName:   fmt.Sprintf("-max-pixels %d", *maxPixels),
 		MaxBad:      *maxBad,
 		Workers:     *workers,
 		ShardBytes:  int64(*shardMB) << 20,
