@@ -92,6 +92,13 @@ func (s *Server) Put(name string, content []byte) {
 	s.objects[name] = content
 }
 
+// Get returns the content of an object, which must not be changed; nil if there is none.
+func (s *Server) Get(name string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.objects[name]
+}
+
 // Remove takes an object away.
 func (s *Server) Remove(name string) {
 	s.mu.Lock()
