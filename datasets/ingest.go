@@ -29,6 +29,9 @@ type IngestOptions struct {
 	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
 	// image a bad one. stages.Check is meant for it. Required.
 	Check func(image []byte) (width, height int, err error)
+	// HeaderOnly says that Check looks at headers only, as stages.CheckHeader does: the manifest records it, and parts must agree in it. Default
+	// false: what is stored has been decoded.
+	HeaderOnly bool
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
 	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
@@ -158,6 +161,14 @@ func (o *IngestOptions) check() error {
 	return o.Reencode.check()
 }
 
+// depth is what the manifest says of Check.
+func (o *IngestOptions) depth() string {
+	if o.HeaderOnly {
+		return headerOnly
+	}
+	return ""
+}
+
 // An ingest is one call of Ingest.
 type ingest struct {
 	src     Dataset
@@ -182,7 +193,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	}
 	defer in.order.close()
 	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
-		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Check: in.o.depth(), Reencoding: in.o.Reencode.record(Reencoded{})}
 	plan.Shards, err = plannedShards(in.dir, plan)
 	if m := in.finished(); err == nil && plan.Shards > 0 && m != nil {
 		if m.Part == nil {
@@ -494,7 +505,7 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 
 // finish writes the manifest of what the journal says is there.
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
-	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
+	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source, Check: plan.Check,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
 	if plan.Of > 0 {
 		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}

@@ -100,6 +100,8 @@ func (m *manifest) differs(other *manifest) string {
 		return fmt.Sprintf("one is of %d parts, the other of %d", a.Of, b.Of)
 	case m.choice() != other.choice():
 		return "images are re-encoded in another way"
+	case m.Check != other.Check:
+		return "the images of one were decoded, those of the other were not"
 	case (m.Duplicates == nil) != (other.Duplicates == nil):
 		return "duplicates are left out of one only"
 	case a.Shards != b.Shards:
@@ -111,7 +113,7 @@ func (m *manifest) differs(other *manifest) string {
 // merge fills the folder.
 func (m *merger) merge(ctx context.Context, dir string) error {
 	first := m.parts[0]
-	m.whole = manifest{Format: formatName, Version: formatVersion, Classes: first.Classes, Source: first.Source}
+	m.whole = manifest{Format: formatName, Version: formatVersion, Classes: first.Classes, Source: first.Source, Check: first.Check}
 	if r := first.Reencoding; r != nil {
 		m.whole.Reencoding = &reencodingManifest{MaxSide: r.MaxSide, Quality: r.Quality, Encoder: r.Encoder}
 	}
