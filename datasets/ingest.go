@@ -229,9 +229,9 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	bytes, good := int64(0), 0
 	samples := newSamples(ctx)
-	work := pool.New().WithErrors().WithFirstError().WithMaxGoroutines(in.o.Workers)
+	work := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.samples {
-		work.Go(func() error {
+		work.Go(func(ctx context.Context) error {
 			s := samples.Get().(*pipeline.Sample)
 			defer samples.Put(s)
 			r, err := in.read(ctx, i, s, in.o.Reencode != nil)
