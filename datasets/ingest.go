@@ -29,8 +29,8 @@ type IngestOptions struct {
 	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
 	// image a bad one. stages.Check is meant for it. Required.
 	Check func(image []byte) (width, height int, err error)
-	// CheckName says what Check refuses, such as "more than 1000000 pixels". An ingest goes on only with what one of the same name has written,
-	// and Merge takes only parts of one name. Default "".
+	// CheckName says how Check departs from the default, for example "-check header" where it does not decode: the manifest records it, and
+	// parts must agree in it. Default "": what is stored has been decoded.
 	CheckName string
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
@@ -504,10 +504,10 @@ func quarantineBeside(dir string) string { return dir + "." + QuarantineName }
 
 // finish writes the manifest of what the journal says is there.
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
-	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
+	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source, Check: plan.Check,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
 	if plan.Of > 0 {
-		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images, Check: plan.Check}
+		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}
 	}
 	m.gather(slices.SortedFunc(maps.Values(in.journal.done), func(a, b shardRecord) int { return cmp.Compare(a.Shard, b.Shard) }))
 	if err := m.account(in.bad.Len(), in.progress.Total); err != nil {

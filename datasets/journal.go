@@ -28,10 +28,10 @@ type ingestPlan struct {
 	Images      int                 `json:"images"`
 	ShardBytes  int64               `json:"shard_bytes"`
 	Shards      int                 `json:"shards"` // as estimated when it began
-	Check       string              `json:"check,omitempty"`
-	Part        int                 `json:"part"` // 0 of 0: the whole
+	Part        int                 `json:"part"`   // 0 of 0: the whole
 	Of          int                 `json:"of"`
 	Deduplicate bool                `json:"deduplicate"`
+	Check       string              `json:"check,omitempty"` // see manifest
 	Reencoding  *reencodingManifest `json:"reencoding,omitempty"`
 }
 

@@ -33,6 +33,7 @@ type manifest struct {
 	Source     string              `json:"source"`
 	Shards     []shardInfo         `json:"shards"`
 	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
+	Check      string              `json:"check,omitempty"` // see IngestOptions.CheckName
 	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
 	Duplicates *duplicatesManifest `json:"duplicates,omitempty"` // that were left out; those of a part are there still
 	Part       *partManifest       `json:"part,omitempty"`
@@ -61,11 +62,10 @@ type reencodingManifest struct {
 
 // A partManifest says that a folder holds some of the shards of a dataset, until Merge.
 type partManifest struct {
-	Index  int    `json:"index"` // from 1
-	Of     int    `json:"of"`
-	Shards int    `json:"shards"` // of the whole
-	Images int    `json:"images"` // of the source, of the whole
-	Check  string `json:"check,omitempty"`
+	Index  int `json:"index"` // from 1
+	Of     int `json:"of"`
+	Shards int `json:"shards"` // of the whole
+	Images int `json:"images"` // of the source, of the whole
 }
 
 // zeroSum stands where the manifest's own checksum goes.
@@ -230,12 +230,12 @@ func (m *manifest) check() error {
 
 // isOf reports whether the folder holds what an ingest of src makes of it, whatever the size of shards.
 func (m *manifest) isOf(src Dataset, o *IngestOptions) bool {
-	part := partManifest{Check: o.CheckName} // as of a whole, which does not say
+	var part partManifest
 	if m.Part != nil {
 		part = *m.Part
 	}
-	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts && part.Check == o.CheckName &&
-		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && (m.Duplicates != nil) == o.Deduplicate
+	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts &&
+		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && m.Check == o.CheckName && (m.Duplicates != nil) == o.Deduplicate
 }
 
 // choice is how images are re-encoded, less what came of it.

@@ -105,11 +105,10 @@ func (m *manifest) differs(other *manifest) string {
 		return "they are of other images"
 	case a.Of != b.Of:
 		return fmt.Sprintf("one is of %d parts, the other of %d", a.Of, b.Of)
-	case a.Check != b.Check:
-		return fmt.Sprintf("other images are bad for each, %s for one and %s for the other", cmp.Or(a.Check, "those that do not decode"),
-			cmp.Or(b.Check, "those that do not decode"))
 	case m.choice() != other.choice():
 		return "images are re-encoded in another way"
+	case m.Check != other.Check:
+		return fmt.Sprintf("images are checked with %s for one and %s for the other", cmp.Or(m.Check, "the default"), cmp.Or(other.Check, "the default"))
 	case (m.Duplicates == nil) != (other.Duplicates == nil):
 		return "duplicates are left out of one only"
 	case a.Shards != b.Shards:
@@ -121,7 +120,7 @@ func (m *manifest) differs(other *manifest) string {
 // merge fills the folder.
 func (m *merger) merge(ctx context.Context, dir string) error {
 	first := m.parts[0]
-	m.whole = manifest{Format: formatName, Version: formatVersion, Classes: first.Classes, Source: first.Source}
+	m.whole = manifest{Format: formatName, Version: formatVersion, Classes: first.Classes, Source: first.Source, Check: first.Check}
 	if r := first.Reencoding; r != nil {
 		m.whole.Reencoding = &reencodingManifest{MaxSide: r.MaxSide, Quality: r.Quality, Encoder: r.Encoder}
 	}

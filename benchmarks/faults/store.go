@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/goclr/goclr/internal/s3test"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 )
 
 // storeImages are in the store; few, since a request that fails waits a while.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
-	"github.com/goclr/goclr/internal/s3test"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 	"github.com/goclr/goclr/pipeline"
 )
 

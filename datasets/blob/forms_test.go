@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
-	"github.com/goclr/goclr/internal/s3test"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 )
 
 // pictures are the names and contents of a small dataset.

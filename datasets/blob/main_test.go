@@ -11,8 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 	"github.com/goclr/goclr/datasets/internal/retry"
-	"github.com/goclr/goclr/internal/s3test"
 	"github.com/goclr/goclr/pipeline"
 )
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
-	"github.com/goclr/goclr/internal/s3test"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 )
 
 // TestList goes through several pages, of which one is refused at first.
