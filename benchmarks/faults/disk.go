@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -31,7 +32,12 @@ func (d smallDisk) grow(size int64) error {
 	return unix.Mount("tmpfs", d.dir, "tmpfs", unix.MS_REMOUNT, sizeOption(size))
 }
 
-func (d smallDisk) unmount() error { return unix.Unmount(d.dir, unix.MNT_DETACH) }
+// unmount ends the disk; one that stays is told.
+func (d smallDisk) unmount() {
+	if err := unix.Unmount(d.dir, unix.MNT_DETACH); err != nil {
+		log.Printf("unmount %s: %v", d.dir, err)
+	}
+}
 
 func sizeOption(size int64) string { return "size=" + strconv.FormatInt(size, 10) }
 
@@ -133,7 +139,7 @@ func (b *bench) ingestWithin(ctx context.Context, most int64, args ...string) (e
 	if err != nil {
 		return ending{}, err
 	}
-	return p.wait(), ctx.Err()
+	return p.wait(deadline), ctx.Err()
 }
 
 // fillCache reads shards through a cache on a disk that has less room than its limit.

@@ -40,7 +40,7 @@ func killIngest(ctx context.Context, b *bench) ([]*row, error) {
 		if c.kills == 0 {
 			continue
 		}
-		src, bad, err := b.spoiledTar(c.archive, 50_000, c.share)
+		src, bad, err := b.spoiledTar(c.archive, 15_000, c.share)
 		if err != nil {
 			return nil, err
 		}
