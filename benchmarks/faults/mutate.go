@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -88,7 +87,7 @@ func (b *bench) mutateForm(ctx context.Context, f *form, r *row) error {
 	return nil
 }
 
-// mutateFrom has one process take inputs from number at on, and returns which is next, and the memory that it took in MiB.
+// mutateFrom has one process take inputs from number at on, and returns which is next, and the memory that it took in MiB if it came to its end.
 func (b *bench) mutateFrom(ctx context.Context, f *form, r *row, at int) (next int, peak int64, err error) {
 	dir, err := os.MkdirTemp(b.work, "mutated-")
 	if err != nil {
@@ -110,13 +109,16 @@ func (b *bench) mutateFrom(ctx context.Context, f *form, r *row, at int) (next i
 	for lines := bufio.NewScanner(said); lines.Scan(); next++ {
 		hung.Reset(b.patience)
 		kind, detail, _ := strings.Cut(lines.Text(), ": ")
+		if kind == peakWord { // the last line
+			if peak, err = strconv.ParseInt(detail, 10, 64); err != nil {
+				return 0, 0, err
+			}
+			break
+		}
 		f.judge(r, next, kind, detail)
 	}
 	_ = p.Wait() // ProcessState tells
 	e := ending{code: p.ProcessState.ExitCode(), stderr: p.err.String(), hung: !hung.Stop() && next < b.mutations}
-	if usage, ok := p.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = usage.Maxrss >> 10
-	}
 	if next == b.mutations || ctx.Err() != nil {
 		return next, peak, ctx.Err()
 	}
@@ -161,5 +163,25 @@ func mutateChild(ctx context.Context, name, seed, first, end string) error {
 		i := random.IntN(len(in.files))
 		fmt.Println(in.take(ctx, i, mutate(random, in.files[i])).against(intact[i]))
 	}
-	return nil
+	peak, err := peakMemory()
+	fmt.Printf("%s: %d\n", peakWord, peak)
+	return err
+}
+
+// peakWord begins the line that tells the memory.
+const peakWord = "peak"
+
+// peakMemory is the most resident memory that this process has had, in MiB. What getrusage says would be that of its parent, if that had more.
+func peakMemory() (int64, error) {
+	const file = "/proc/self/status"
+	status, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	_, line, _ := strings.Cut(string(status), "\nVmHWM:")
+	var kib int64
+	if _, err := fmt.Sscanf(line, "%d kB", &kib); err != nil {
+		return 0, fmt.Errorf("%s has no VmHWM in kB: %w", file, err)
+	}
+	return kib >> 10, nil
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/pipeline"
@@ -135,14 +139,24 @@ func killReaders(ctx context.Context, b *bench, r *row, random *rand.Rand, shard
 	return nil
 }
 
-// cached returns what a cache holds.
+// cached returns what a cache holds, at a moment when none of its processes changes it.
 func cached(dir string) (size int64, names []string, err error) {
-	entries, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
+	folder, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil, nil
 	}
+	if err != nil {
+		return 0, nil, err
+	}
+	defer folder.Close() // and with it goes the lock, which is that of the cache
+	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX); err != nil {
+		return 0, nil, err
+	}
+	entries, err := folder.ReadDir(-1)
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil && strings.Contains(e.Name(), ".") { // it may go at any moment
+		info, infoErr := e.Info()
+		err = errors.Join(err, infoErr)
+		if infoErr == nil && strings.Contains(e.Name(), ".") {
 			size += info.Size()
 			names = append(names, e.Name())
 		}
