@@ -150,6 +150,11 @@ func fetchObject(ctx context.Context, b Bucket, name string, size int64, w io.Wr
 	if o.Size() != size {
 		return fmt.Errorf("it has %d bytes, the manifest says %d: copy it to the store again, with its manifest", o.Size(), size)
 	}
+	return copyObject(ctx, o, size, w)
+}
+
+// copyObject copies so many bytes of an object, from its beginning.
+func copyObject(ctx context.Context, o Object, size int64, w io.WriterAt) error {
 	part := make([]byte, min(size, fetchBytes))
 	for at := int64(0); at < size; {
 		n, err := o.ReadAt(ctx, part[:min(size-at, fetchBytes)], at)
