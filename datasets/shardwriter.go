@@ -102,10 +102,14 @@ func (w *shardWriter) append(r *row) error {
 			return err
 		}
 	}
+	images := w.rows.Field(columnImage).(*array.BinaryBuilder)
+	if w.pending == 0 && w.file != nil { // a batch that follows one will be as large
+		images.ReserveData(int(w.batchLimit))
+	}
 	w.rows.Field(columnID).(*array.Uint64Builder).Append(r.id)
 	w.rows.Field(columnLabel).(*array.Int32Builder).Append(r.label)
 	w.rows.Field(columnKey).(*array.StringBuilder).Append(r.key)
-	w.rows.Field(columnImage).(*array.BinaryBuilder).Append(r.image)
+	images.Append(r.image)
 	w.rows.Field(columnWidth).(*array.Int32Builder).Append(int32(r.width))
 	w.rows.Field(columnHeight).(*array.Int32Builder).Append(int32(r.height))
 	w.rows.Field(columnCRC).(*array.Uint32Builder).Append(r.crc)
@@ -193,6 +197,7 @@ type countedFile struct {
 
 func (c *countedFile) Write(b []byte) (int, error) {
 	n, err := c.f.Write(b)
+	beginWriteBack(c.f, c.n, n)
 	c.n += int64(n)
 	c.sum.Write(b[:n])
 	return n, err
