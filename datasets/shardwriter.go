@@ -66,7 +66,7 @@ type shardWriter struct {
 	dir        string
 	batchLimit int64 // bytes of a record batch
 	create     func(name string) (outputFile, error)
-	mem        memory.Allocator
+	mem        *recycler
 
 	rows    *array.RecordBuilder
 	pending int64 // bytes of the rows in the builder
@@ -91,7 +91,8 @@ type shardRecord struct {
 const partialSuffix = ".partial"
 
 func newShardWriter(dir string, shard int, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
-	return &shardWriter{dir: dir, batchLimit: batchBytes, create: create, mem: mem, rows: array.NewRecordBuilder(mem, shardSchema),
+	own := &recycler{Allocator: mem}
+	return &shardWriter{dir: dir, batchLimit: batchBytes, create: create, mem: own, rows: array.NewRecordBuilder(own, shardSchema),
 		record: shardRecord{Shard: shard}}
 }
 
@@ -174,6 +175,7 @@ func (w *shardWriter) end() (shardRecord, error) {
 // close releases what is open, whether or not the shard is complete.
 func (w *shardWriter) close() {
 	w.rows.Release()
+	w.mem.close()
 	if w.file != nil {
 		w.file.f.Close()
 		w.file = nil
