@@ -149,8 +149,10 @@ func (v *verifier) fetch(ctx context.Context, name, local string) (err error) {
 		return noTempSpace(err)
 	}
 	err = copyObject(ctx, o, o.Size(), func(part []byte, _ int64) error {
-		_, err := f.Write(part)
-		return explainWrite(err)
+		if _, err := f.Write(part); err != nil {
+			return noTempSpace(err)
+		}
+		return nil
 	})
 	return errors.Join(err, f.Close())
 }
