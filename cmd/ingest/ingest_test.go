@@ -185,6 +185,8 @@ func TestUsage(t *testing.T) {
 		{"-in synthetic -out x -workers 0", "-workers 0"},
 		{"-in synthetic -out x -max-pixels 0", "-max-pixels 0"},
 		{"-in synthetic -out x -check no", "full or header"},
+		{"look s3://bucket/shards", "copy s3://bucket/shards here"},
+		{"merge -out x part s3://bucket/shards", "copy s3://bucket/shards here"},
 		{"-in synthetic -out x -shard-mb 0", "-shard-mb 0"},
 		{"-input synthetic", "did you mean -in?"},
 		{"-in synthetic -maxbad 1", "did you mean -max-bad?"},
