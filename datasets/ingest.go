@@ -29,9 +29,9 @@ type IngestOptions struct {
 	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
 	// image a bad one. stages.Check is meant for it. Required.
 	Check func(image []byte) (width, height int, err error)
-	// HeaderOnly says that Check looks at headers only, as stages.CheckHeader does: the manifest records it, and parts must agree in it. Default
-	// false: what is stored has been decoded.
-	HeaderOnly bool
+	// CheckName says how Check departs from the default, for example "-check header" where it does not decode: the manifest records it, and
+	// parts must agree in it. Default "": what is stored has been decoded.
+	CheckName string
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
 	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
@@ -121,7 +121,8 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	switch {
 	case err == nil:
 		if err = explainWrite(staging.commit()); err == nil {
-			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
+			// Only now: until then the journal is what an ingest goes on by. The other may be of an ingest that failed here before.
+			err = errors.Join(os.Remove(filepath.Join(staging.final, journalName)), ignoreMissing(os.Remove(quarantineBeside(staging.final))))
 		}
 	case in.recorded > 0, in.journal == nil && staging.has(journalName): // what it could not look at may be worth days
 		err = errors.Join(err, staging.leave())
@@ -161,14 +162,6 @@ func (o *IngestOptions) check() error {
 	return o.Reencode.check()
 }
 
-// depth is what the manifest says of Check.
-func (o *IngestOptions) depth() string {
-	if o.HeaderOnly {
-		return headerOnly
-	}
-	return ""
-}
-
 // An ingest is one call of Ingest.
 type ingest struct {
 	src     Dataset
@@ -193,7 +186,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	}
 	defer in.order.close()
 	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
-		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Check: in.o.depth(), Reencoding: in.o.Reencode.record(Reencoded{})}
+		Check: in.o.CheckName, Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
 	plan.Shards, err = plannedShards(in.dir, plan)
 	if m := in.finished(); err == nil && plan.Shards > 0 && m != nil {
 		if m.Part == nil {
@@ -236,24 +229,27 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	bytes, good := int64(0), 0
 	samples := newSamples(ctx)
-	work := pool.New().WithMaxGoroutines(in.o.Workers)
+	work := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.samples {
-		work.Go(func() {
+		work.Go(func(ctx context.Context) error {
 			s := samples.Get().(*pipeline.Sample)
 			defer samples.Put(s)
 			size, err := in.rowSize(ctx, i, s)
-			if err != nil {
-				return
+			switch {
+			case failsWhole(err):
+				return err // to leave it out would have this part count on other shards than the others
+			case err != nil:
+				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			bytes += size
 			good++
+			return nil
 		})
 	}
-	work.Wait()
-	if good == 0 {
-		return 1, ctx.Err()
+	if err := work.Wait(); err != nil || good == 0 {
+		return 1, cmp.Or(ctx.Err(), err)
 	}
 	all := float64(bytes) / float64(good) * float64(in.src.Len())
 	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
@@ -511,9 +507,12 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 	if !errors.As(cause, &tooMany) {
 		return nil
 	}
-	tooMany.Quarantine = final + "." + QuarantineName
+	tooMany.Quarantine = quarantineBeside(final)
 	return os.Rename(in.bad.name, tooMany.Quarantine)
 }
+
+// quarantineBeside is where the bad images are that kept a folder from coming to be.
+func quarantineBeside(dir string) string { return dir + "." + QuarantineName }
 
 // finish writes the manifest of what the journal says is there.
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {

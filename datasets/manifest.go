@@ -33,7 +33,7 @@ type manifest struct {
 	Source     string              `json:"source"`
 	Shards     []shardInfo         `json:"shards"`
 	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
-	Check      string              `json:"check,omitempty"` // headerOnly; "": images were decoded
+	Check      string              `json:"check,omitempty"` // see IngestOptions.CheckName
 	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
 	Duplicates *duplicatesManifest `json:"duplicates,omitempty"` // that were left out; those of a part are there still
 	Part       *partManifest       `json:"part,omitempty"`
@@ -67,9 +67,6 @@ type partManifest struct {
 	Shards int `json:"shards"` // of the whole
 	Images int `json:"images"` // of the source, of the whole
 }
-
-// headerOnly says that no image was decoded, see IngestOptions.HeaderOnly.
-const headerOnly = "header"
 
 // zeroSum stands where the manifest's own checksum goes.
 var zeroSum = strings.Repeat("0", 2*sha256.Size)
@@ -238,7 +235,7 @@ func (m *manifest) isOf(src Dataset, o *IngestOptions) bool {
 		part = *m.Part
 	}
 	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts &&
-		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && m.Check == o.depth() && (m.Duplicates != nil) == o.Deduplicate
+		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && m.Check == o.CheckName && (m.Duplicates != nil) == o.Deduplicate
 }
 
 // choice is how images are re-encoded, less what came of it.

@@ -29,6 +29,7 @@ type remoteShards struct {
 	manifest *manifest
 	first    []int // row of each shard
 	cache    *cache.Cache
+	limit    int64 // of the cache
 	mapped   mappedShards
 }
 
@@ -84,6 +85,7 @@ func openRemoteShards(ctx context.Context, b Bucket, m *manifest, folder, name s
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
 	}
 	d.repair = fmt.Sprintf("the disk does not keep what is written there: delete %s, or name another folder by -cache-dir", o.CacheDir)
+	d.limit = o.CacheBytes
 	d.mapped = mappedShards{open: map[int]*mappedShard{}, limit: o.CacheBytes / mappedFraction, load: d.load}
 	return d, nil
 }
@@ -148,6 +150,11 @@ func fetchObject(ctx context.Context, b Bucket, name string, size int64, w io.Wr
 	if o.Size() != size {
 		return fmt.Errorf("it has %d bytes, the manifest says %d: copy it to the store again, with its manifest", o.Size(), size)
 	}
+	return copyObject(ctx, o, size, w)
+}
+
+// copyObject copies so many bytes of an object, from its beginning.
+func copyObject(ctx context.Context, o Object, size int64, w io.WriterAt) error {
 	part := make([]byte, min(size, fetchBytes))
 	for at := int64(0); at < size; {
 		n, err := o.ReadAt(ctx, part[:min(size-at, fetchBytes)], at)
@@ -183,6 +190,14 @@ func (d *remoteShards) with(ctx context.Context, i int, use func(*shards) error)
 
 // Len implements pipeline.Source.
 func (d *remoteShards) Len() int { return d.manifest.Rows }
+
+// Cache implements Cacher.
+func (d *remoteShards) Cache() (need, limit int64) {
+	for _, s := range d.manifest.Shards {
+		need += s.Bytes
+	}
+	return need, d.limit
+}
 
 // Classes implements Dataset.
 func (d *remoteShards) Classes() []string { return d.manifest.Classes }

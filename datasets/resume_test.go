@@ -179,7 +179,7 @@ func TestKeepComplete(t *testing.T) {
 		"other parts":      func(o *IngestOptions) { o.Parts = 3 },
 		"the whole":        func(o *IngestOptions) { o.Part, o.Parts = 0, 0 },
 		"duplicates":       func(o *IngestOptions) { o.Deduplicate = false },
-		"headers only":     func(o *IngestOptions) { o.HeaderOnly = true },
+		"headers only":     func(o *IngestOptions) { o.CheckName = "-check header" },
 		"as they are":      func(o *IngestOptions) { o.Reencode = nil },
 		"other re-encoded": func(o *IngestOptions) { o.Reencode = encodeOther },
 	} {
@@ -265,7 +265,7 @@ func TestAnotherIngestUnfinished(t *testing.T) {
 	stoppedIngest(t, src, dir, IngestOptions{Check: accept, ShardBytes: 9000}, 90)
 	before := tree(t, dir+".partial")
 	var other IngestOptions
-	for _, other = range []IngestOptions{{HeaderOnly: true}, {Deduplicate: true}} {
+	for _, other = range []IngestOptions{{CheckName: "-check header"}, {Deduplicate: true}} {
 		other.Check, other.ShardBytes = accept, 9000
 		_, err := Ingest(t.Context(), src, dir, other)
 		if err == nil || !strings.Contains(err.Error(), dir+".partial has what an ingest of other images, or with other flags") || !strings.Contains(err.Error(), "-force") {

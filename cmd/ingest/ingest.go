@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -107,16 +109,13 @@ func ingest(ctx context.Context, args []string) error {
 		return err
 	}
 	o := datasets.IngestOptions{
-		Check:       func(b []byte) (int, int, error) { return stages.Check(b, *maxPixels) },
 		MaxBad:      *maxBad,
 		Workers:     *workers,
 		ShardBytes:  int64(*shardMB) << 20,
 		Deduplicate: *dedupe,
 		Replace:     *force,
 	}
-	if *check == "header" {
-		o.Check, o.HeaderOnly = func(b []byte) (int, int, error) { return stages.CheckHeader(b, *maxPixels) }, true
-	}
+	o.Check, o.CheckName = checker(*check, *maxPixels)
 	if o.Part, o.Parts, err = parsePart(*part); err != nil {
 		return err
 	}
@@ -141,6 +140,20 @@ const (
 	smallestMaxSide = 32
 	largestMaxSide  = 65500
 )
+
+// checker is the check of images by the flags, and a name for it where it is not the default.
+func checker(check string, maxPixels int) (f func([]byte) (int, int, error), name string) {
+	var flags []string
+	f = func(b []byte) (int, int, error) { return stages.Check(b, maxPixels) }
+	if check != "full" {
+		f = func(b []byte) (int, int, error) { return stages.CheckHeader(b, maxPixels) }
+		flags = append(flags, "-check "+check)
+	}
+	if maxPixels != stages.DefaultMaxPixels {
+		flags = append(flags, fmt.Sprintf("-max-pixels %d", maxPixels))
+	}
+	return f, strings.Join(flags, " ")
+}
 
 // badLimit returns the error of a pixel limit that no image could be decoded under.
 func badLimit(maxPixels int) error {

@@ -162,7 +162,7 @@ func TestCheck(t *testing.T) {
 	}
 	for dir, want := range map[string]bool{full: false, header: true} {
 		m, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
-		if err != nil || bytes.Contains(m, []byte(`"check": "header"`)) != want {
+		if err != nil || bytes.Contains(m, []byte(`"check": "-check header"`)) != want {
 			t.Errorf("%v, manifest %s", err, m)
 		}
 	}
@@ -185,6 +185,8 @@ func TestUsage(t *testing.T) {
 		{"-in synthetic -out x -workers 0", "-workers 0"},
 		{"-in synthetic -out x -max-pixels 0", "-max-pixels 0"},
 		{"-in synthetic -out x -check no", "full or header"},
+		{"look s3://bucket/shards", "copy s3://bucket/shards here"},
+		{"merge -out x part s3://bucket/shards", "copy s3://bucket/shards here"},
 		{"-in synthetic -out x -shard-mb 0", "-shard-mb 0"},
 		{"-input synthetic", "did you mean -in?"},
 		{"-in synthetic -maxbad 1", "did you mean -max-bad?"},
