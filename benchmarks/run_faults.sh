@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings about what goes wrong with collections, disks and stores, counts what comes of it, and prints a table in Markdown: SIGKILL, disks
 # that are full, errors of reading, stores that fail, mutated inputs, fuzz tests. Fails if anything comes out other than it must. It takes
-# half an hour on two cores, or two minutes with the flags -kills 5 -cases 1 -mutations 200; as root it mounts small disks.
+# a quarter of an hour on two cores, less with smaller numbers; as root it mounts small disks.
 #
 #   sh benchmarks/run_faults.sh [FLAGS]     those of benchmarks/faults: -seed, -kills, -cases, -mutations, -only
 #
