@@ -281,7 +281,7 @@ func (x *listing) Fingerprint() string { return x.fingerprint() }
 // describe implements describer.
 func (x *listing) describe(i int, s *pipeline.Sample) error {
 	m, label := x.at(i)
-	s.Key, s.Label = m.key, label
+	s.Key, s.Label = sampleKeyOf(m.key), label
 	return nil
 }
 
