@@ -5,8 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -29,17 +27,12 @@ func init() {
 	})
 }
 
-// A bucket is a store of objects, with what happens when they are read.
+// A bucket is a store with what happens when its objects are read.
 type bucket struct {
-	objects store
+	objects fs.FS // by slash-separated names
 	// reading is called before n bytes of an object are read, from many goroutines. Default nil: nothing happens.
 	reading func(ctx context.Context, name string, offset int64, n int) error
 	below   string // folder
-}
-
-// A store has objects by slash-separated names.
-type store interface {
-	fs.FS
 }
 
 // List implements datasets.Bucket.
@@ -49,14 +42,13 @@ func (b *bucket) List(context.Context) iter.Seq2[datasets.ObjectInfo, error] {
 		if root == "" {
 			root = "."
 		}
-		stopped := fs.SkipAll
 		err := fs.WalkDir(b.objects, root, func(name string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return err
 			}
 			info, err := e.Info()
 			if err == nil && !yield(datasets.ObjectInfo{Name: strings.TrimPrefix(strings.TrimPrefix(name, b.below), "/"), Size: info.Size()}, nil) {
-				return stopped
+				return fs.SkipAll
 			}
 			return err
 		})
@@ -111,6 +103,3 @@ func (o *object) Size() int64 { return o.size }
 
 // Close implements datasets.Object.
 func (o *object) Close() error { return o.file.Close() }
-
-// folder is a store of the files of a folder.
-func folder(dir string) store { return os.DirFS(filepath.Clean(dir)) }

@@ -79,17 +79,17 @@ func tarOf(list []photo) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// spoiledTar writes an archive of the work folder with images of another, of which a share is bad.
-func (b *bench) spoiledTar(archive string, n int, share float64) (name string, list []photo, bad int, err error) {
-	list, err = b.photos(archive, n)
+// spoiledTar writes an archive of the work folder with at most n images of another, of which a share is bad.
+func (b *bench) spoiledTar(archive string, n int, share float64) (name string, bad int, err error) {
+	list, err := b.photos(archive, n)
 	if err != nil {
-		return "", nil, 0, err
+		return "", 0, err
 	}
 	bad = spoil(list, share, b.random("spoil "+archive))
 	content, err := tarOf(list)
 	if err != nil {
-		return "", nil, 0, err
+		return "", 0, err
 	}
 	name = filepath.Join(b.work, fmt.Sprintf("%d-%s", len(list), archive))
-	return name, list, bad, os.WriteFile(name, content, 0o644)
+	return name, bad, os.WriteFile(name, content, 0o644)
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing/fstest"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -88,8 +89,8 @@ func (c content) against(intact content) string {
 }
 
 // must is what must hold of mutated inputs.
-func (f *form) must() string {
-	s := fmt.Sprintf("no crash, no hang within %s, at most %d MiB", mutationDeadline, mutationMemory)
+func (f *form) must(patience time.Duration) string {
+	s := fmt.Sprintf("no crash, no hang within %s, at most %d MiB", patience, mutationMemory)
 	if f.checked {
 		s += ", no other image taken"
 	}

@@ -15,13 +15,13 @@ import (
 
 // A victim is a way of running ingest that is killed.
 type victim struct {
-	row   *row
-	want  string // what it writes undisturbed
-	took  time.Duration
-	bad   int // images that it must set aside
-	must  outcome
-	args  func(out string) []string
-	final string // name of a file of the unfinished folder that shows that the end is near
+	row    *row
+	args   func(out string) []string
+	bad    int    // images that it must set aside
+	want   string // what it writes undisturbed
+	must   outcome
+	shards int
+	took   time.Duration
 }
 
 // killIngest kills ingest at random moments and lets it go on.
@@ -30,24 +30,21 @@ func killIngest(ctx context.Context, b *bench) ([]*row, error) {
 	var rows []*row
 	for _, c := range []struct {
 		what, archive string
-		images, kills int
+		share         float64 // of bad images
+		kills         int
 		flags         []string
 	}{
-		{"CIFAR-10, 1 % bad", "cifar10-train.tar", 50_000, b.kills - photographs, []string{"-shard-mb", "1", "-dedupe"}},
-		{"photographs, 2 % bad", "imagenet-sample.tar", 500, photographs, []string{"-shard-mb", "4"}},
+		{"CIFAR-10, 1 % bad", "cifar10-train.tar", 0.01, b.kills - photographs, []string{"-shard-mb", "1", "-dedupe"}},
+		{"photographs, 2 % bad", "imagenet-sample.tar", 0.02, photographs, []string{"-shard-mb", "4"}},
 	} {
 		if c.kills == 0 {
 			continue
 		}
-		share := 0.01
-		if c.images == 500 {
-			share = 0.02
-		}
-		src, _, bad, err := b.spoiledTar(c.archive, c.images, share)
+		src, bad, err := b.spoiledTar(c.archive, 15_000, c.share)
 		if err != nil {
 			return nil, err
 		}
-		v := &victim{bad: bad, final: "manifest.json", args: func(out string) []string {
+		v := &victim{bad: bad, args: func(out string) []string {
 			return append([]string{"-in", src, "-out", out, "-max-bad", "0.1"}, c.flags...)
 		}}
 		v.row = newRow("SIGKILL of `ingest`, "+c.what, "run again, it ends with the bytes of an ingest that nothing disturbed; nothing is left over")
@@ -61,7 +58,7 @@ func killIngest(ctx context.Context, b *bench) ([]*row, error) {
 
 // killMerge kills ingest merge of two parts.
 func killMerge(ctx context.Context, b *bench) ([]*row, error) {
-	src, _, bad, err := b.spoiledTar("cifar10-test.tar", 10_000, 0.01)
+	src, bad, err := b.spoiledTar("cifar10-test.tar", 10_000, 0.01)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +69,7 @@ func killMerge(ctx context.Context, b *bench) ([]*row, error) {
 			return nil, fmt.Errorf("part %d: %w %s", i+1, err, e.stderr)
 		}
 	}
-	v := &victim{bad: bad, final: "manifest.json", args: func(out string) []string { return append([]string{"merge", "-out", out}, parts...) }}
+	v := &victim{bad: bad, args: func(out string) []string { return append([]string{"merge", "-out", out}, parts...) }}
 	v.row = newRow("SIGKILL of `ingest merge`, two parts of CIFAR-10", "the same")
 	return []*row{v.row}, b.killAll(ctx, v, max(1, b.kills/5))
 }
@@ -97,6 +94,11 @@ func (b *bench) killAll(ctx context.Context, v *victim, kills int) error {
 	if v.must, err = outcomeOf(ctx, v.want); err != nil {
 		return err
 	}
+	list, err := filepath.Glob(filepath.Join(v.want, "shard-*.arrow"))
+	if err != nil {
+		return err
+	}
+	v.shards = len(list)
 	if len(v.must.bad) != v.bad {
 		v.row.fail("undisturbed, %d images were set aside of %d that are bad", len(v.must.bad), v.bad)
 	}
@@ -129,7 +131,7 @@ func (b *bench) killOnce(ctx context.Context, v *victim, out string, atEnd bool,
 		return err
 	}
 	if atEnd {
-		awaitFile(filepath.Join(out+".partial", v.final), out, v.took*3)
+		awaitFile(filepath.Join(out+".partial", "manifest.json"), out, v.took*3)
 		time.Sleep(time.Duration(random.Int64N(int64(3 * time.Millisecond))))
 	} else {
 		time.Sleep(time.Duration(random.Int64N(int64(v.took))))
@@ -161,18 +163,19 @@ func (b *bench) killOnce(ctx context.Context, v *victim, out string, atEnd bool,
 		v.row.fail("run again, it fails: %s", e.stderr)
 		return nil
 	}
+	return v.check(ctx, e, out)
+}
+
+// check compares what was written by an ingest that was run again with what an undisturbed one writes.
+func (v *victim) check(ctx context.Context, e ending, out string) error {
 	if kept := keptShards.FindStringSubmatch(e.stdout); kept != nil {
 		n, _ := strconv.Atoi(kept[1]) // of digits
 		v.row.add("went on", 1)
-		v.row.add("shards kept in all", n)
+		v.row.add("shards were there then", n)
+		v.row.add("were read again", v.shards-n)
 	} else {
 		v.row.add("began anew", 1)
 	}
-	return v.check(ctx, out)
-}
-
-// check compares what was written with what an undisturbed run writes.
-func (v *victim) check(ctx context.Context, out string) error {
 	got, err := outcomeOf(ctx, out)
 	if err != nil {
 		return err

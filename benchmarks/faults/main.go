@@ -27,8 +27,9 @@ type bench struct {
 	self      string // this program, for processes of its own
 	seed      uint64
 	kills     int
-	cases     int // of each fault of a store or a disk
-	mutations int // of each format, and of each fuzz target
+	cases     int           // of each fault of a store or a disk
+	mutations int           // of each format, and of each fuzz target
+	patience  time.Duration // for one of these
 }
 
 // random returns numbers for a purpose, the same for each seed.
@@ -67,7 +68,7 @@ func main() {
 		}
 		return
 	}
-	var b bench
+	b := bench{patience: 30 * time.Second}
 	flag.StringVar(&b.program, "ingest", "", "the `program` ingest, built")
 	flag.StringVar(&b.data, "data", "", "the `folder` of cifar10-test.tar and imagenet-sample.tar")
 	flag.StringVar(&b.work, "work", os.TempDir(), "a `folder` to work in; a new one in it is removed at the end")

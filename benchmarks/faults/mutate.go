@@ -16,10 +16,8 @@ import (
 	"time"
 )
 
-const (
-	mutationDeadline = 30 * time.Second // for one input
-	mutationMemory   = 512              // MiB that a process may take, of any of its inputs
-)
+// mutationMemory is how many MiB a process may take for its inputs.
+const mutationMemory = 512
 
 // mutate returns other bytes than these: some cut off, some bits turned, some set to zero, some taken out, some put in at another place.
 func mutate(random *rand.Rand, whole []byte) []byte {
@@ -55,7 +53,7 @@ func mutateInputs(ctx context.Context, b *bench) ([]*row, error) {
 	turn := make(chan struct{}, runtime.NumCPU())
 	failed := make([]error, len(forms))
 	for i, f := range forms {
-		rows[i] = newRow("mutated "+f.name, f.must())
+		rows[i] = newRow("mutated "+f.name, f.must(b.patience))
 		work.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
@@ -107,10 +105,10 @@ func (b *bench) mutateFrom(ctx context.Context, f *form, r *row, at int) (next i
 	if err != nil {
 		return 0, 0, err
 	}
-	hung := time.AfterFunc(mutationDeadline, func() { _ = p.Process.Kill() }) // it may have ended at this moment
+	hung := time.AfterFunc(b.patience, func() { _ = p.Process.Kill() }) // it may have ended at this moment
 	next = at
 	for lines := bufio.NewScanner(said); lines.Scan(); next++ {
-		hung.Reset(mutationDeadline)
+		hung.Reset(b.patience)
 		kind, detail, _ := strings.Cut(lines.Text(), ": ")
 		f.judge(r, next, kind, detail)
 	}

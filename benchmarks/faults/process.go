@@ -47,8 +47,8 @@ func start(ctx context.Context, name string, args ...string) (*process, error) {
 	return p, p.Start()
 }
 
-// wait waits for the end of a process, at most for the deadline.
-func (p *process) wait() ending {
+// wait waits for the end of a process, at most for a deadline.
+func (p *process) wait(deadline time.Duration) ending {
 	hung := time.AfterFunc(deadline, func() { _ = p.Process.Kill() }) // it may have ended at this moment
 	_ = p.Wait()                                                      // ProcessState tells
 	e := ending{code: p.ProcessState.ExitCode(), stdout: p.out.String(), stderr: strings.TrimSpace(p.err.String())}
@@ -70,5 +70,5 @@ func (b *bench) ingest(ctx context.Context, args ...string) (ending, error) {
 	if err != nil {
 		return ending{}, err
 	}
-	return p.wait(), ctx.Err()
+	return p.wait(deadline), ctx.Err()
 }

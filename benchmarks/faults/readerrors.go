@@ -77,7 +77,7 @@ func failing(ctx context.Context, b *bench, r *row, n int, passing bool, clean o
 		at[p.key] = random.IntN(100) == 0
 	}
 	places := newPlaces(list)
-	buckets.Store("fails", &bucket{objects: folder(dir), reading: func(_ context.Context, object string, offset int64, n int) error {
+	buckets.Store("fails", &bucket{objects: os.DirFS(dir), reading: func(_ context.Context, object string, offset int64, n int) error {
 		mu.Lock()
 		defer mu.Unlock()
 		key := places.key(object, offset, n)

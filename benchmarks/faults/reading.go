@@ -23,7 +23,7 @@ const (
 
 // killReading kills processes that read shards of a store through one cache.
 func killReading(ctx context.Context, b *bench) ([]*row, error) {
-	src, _, _, err := b.spoiledTar("cifar10-test.tar", 4000, 0)
+	src, _, err := b.spoiledTar("cifar10-test.tar", 4000, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func cached(dir string) (size int64, names []string, err error) {
 
 // slow makes a folder the store test://slow/, whose objects take some milliseconds.
 func slow(dir string) {
-	buckets.Store("slow", &bucket{objects: folder(dir), reading: func(_ context.Context, _ string, _ int64, n int) error {
+	buckets.Store("slow", &bucket{objects: os.DirFS(dir), reading: func(_ context.Context, _ string, _ int64, n int) error {
 		time.Sleep(time.Duration(n) * 20 * time.Nanosecond)
 		return nil
 	}})

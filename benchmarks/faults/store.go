@@ -275,6 +275,13 @@ func (b *bench) failOnce(ctx context.Context, st *stock, f failure, r *row, name
 		return err
 	}
 	r.tried()
+	if s.Faults != nil {
+		n := 0
+		for kind := s3test.Refuse; kind <= s3test.Mislead; kind++ {
+			n += s.Faulty(kind)
+		}
+		r.add("requests failed", n)
+	}
 	if !r.ended("ingest", e) {
 		return nil
 	}
