@@ -35,7 +35,7 @@ type IngestOptions struct {
 	CheckName string
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
-	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
+	// MaxBad is the fraction of images, of a part those of the part, 0 to 1, that may be bad before the run fails. Default 0: none.
 	MaxBad float64
 	// Workers is the number of images checked at once. Default GOMAXPROCS.
 	Workers int
