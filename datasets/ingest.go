@@ -235,7 +235,7 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 		work.Go(func(ctx context.Context) error {
 			s := samples.Get().(*pipeline.Sample)
 			defer samples.Put(s)
-			r, err := in.read(ctx, i, s, in.o.Reencode != nil)
+			size, err := in.rowSize(ctx, i, s)
 			switch {
 			case failsWhole(err):
 				return err // to leave it out would have this part count on other shards than the others
@@ -244,7 +244,7 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			bytes += r.size()
+			bytes += size
 			good++
 			return nil
 		})
@@ -254,6 +254,18 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	}
 	all := float64(bytes) / float64(good) * float64(in.src.Len())
 	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
+}
+
+// rowSize is what image i takes in a shard, which the listing of its source may tell.
+func (in *ingest) rowSize(ctx context.Context, i uint32, s *pipeline.Sample) (int64, error) {
+	if listed, ok := in.src.(interface{ storedSize(i int) (int64, bool) }); ok && in.o.Reencode == nil {
+		if size, known := listed.storedSize(int(i)); known {
+			err := describe(ctx, in.src, int(i), s)
+			return int64(len(s.Key)) + size + rowOverhead, err
+		}
+	}
+	r, err := in.read(ctx, i, s, in.o.Reencode != nil)
+	return r.size(), err
 }
 
 // newSamples is a pool of samples, whose buffers grow to the images that are read into them.
@@ -363,7 +375,7 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	samples := newSamples(ctx)
-	keys := map[uint64]string{} // the last key of an id
+	var last row // that was taken: those of one id follow each other
 	s := stream.New().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.shard(k) {
 		if ctx.Err() != nil {
@@ -377,7 +389,7 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 			}
 			return func() {
 				if ctx.Err() == nil {
-					if err := in.take(w, i, r, err, keys); err != nil {
+					if err := in.take(w, i, r, err, &last); err != nil {
 						stop(err)
 					}
 				}
@@ -454,13 +466,13 @@ func (in *ingest) prepare(r *row) (err error) {
 	return err
 }
 
-// take puts a checked image where it belongs. keys are those of the shard so far.
-func (in *ingest) take(w *shardWriter, i uint32, r row, bad error, keys map[uint64]string) error {
-	if other, taken := keys[r.id]; bad == nil && taken && other == r.key {
+// take puts a checked image where it belongs. last is the one before it of the shard.
+func (in *ingest) take(w *shardWriter, i uint32, r row, bad error, last *row) error {
+	if bad == nil && last.id == r.id && last.key == r.key {
 		bad, r.stage = errors.New("another image has the same name: rename one of them"), StageKey
 	}
 	if bad == nil {
-		keys[r.id] = r.key
+		*last = row{id: r.id, key: r.key}
 		if err := w.append(&r); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -36,9 +37,9 @@ type remoteShards struct {
 const (
 	mostManifest   = 1 << 30
 	defaultCache   = 20 << 30
-	fetchBytes     = 8 << 20 // that are read of a shard at once
-	fetchesAtOnce  = 4       // of Prefetch
-	mappedFraction = 2       // of the cache: so much of it may be in use without being needed
+	fetchBytes     = 256 << 10 // that are read of a shard at once: they stay in the processor's cache until they are checked and written
+	fetchesAtOnce  = 4         // of Prefetch
+	mappedFraction = 2         // of the cache: so much of it may be in use without being needed
 )
 
 // remoteManifest returns the manifest of shards in a bucket, or in the folder of it that a split names. There is none where the bucket holds
@@ -110,10 +111,11 @@ func (d *remoteShards) load(ctx context.Context, i int) (*mappedShard, error) {
 	info := d.manifest.Shards[i]
 	name := path.Join(d.folder, info.File)
 	file, err := d.cache.Get(ctx, cache.Object{
-		ID:    fmt.Sprintf("%s (SHA-256 %s)", info.File, info.SHA256), // wherever it comes from
-		Size:  info.Bytes,
-		Check: func(content io.Reader) error { return checkSum(content, info.SHA256) },
-	}, func(ctx context.Context, w io.WriterAt) error { return fetchObject(ctx, d.bucket, name, info.Bytes, w) })
+		ID:      fmt.Sprintf("%s (SHA-256 %s)", info.File, info.SHA256), // wherever it comes from
+		Size:    info.Bytes,
+		Check:   func(content io.Reader) error { return checkSum(content, info.SHA256) },
+		Checked: true,
+	}, func(ctx context.Context, w io.WriterAt) error { return fetchShard(ctx, d.bucket, name, info, w) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
@@ -134,34 +136,48 @@ func checkSum(content io.Reader, want string) error {
 	if _, err := io.Copy(h, content); err != nil {
 		return err
 	}
+	return compareSum(h, want)
+}
+
+// compareSum compares what was written to a hash with a SHA-256.
+func compareSum(h hash.Hash, want string) error {
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
 		return fmt.Errorf("its SHA-256 is %s, the manifest says %s: copy it to the store again, with its manifest", got, want)
 	}
 	return nil
 }
 
-// fetchObject copies an object that must have that size.
-func fetchObject(ctx context.Context, b Bucket, name string, size int64, w io.WriterAt) (err error) {
+// fetchShard copies a shard, and checks it while it is in the processor's cache.
+func fetchShard(ctx context.Context, b Bucket, name string, info shardInfo, w io.WriterAt) (err error) {
 	o, err := b.Open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
-	if o.Size() != size {
-		return fmt.Errorf("it has %d bytes, the manifest says %d: copy it to the store again, with its manifest", o.Size(), size)
+	if o.Size() != info.Bytes {
+		return fmt.Errorf("it has %d bytes, the manifest says %d: copy it to the store again, with its manifest", o.Size(), info.Bytes)
 	}
-	return copyObject(ctx, o, size, w)
+	h := sha256.New()
+	err = copyObject(ctx, o, info.Bytes, func(part []byte, at int64) error {
+		h.Write(part)
+		_, err := w.WriteAt(part, at)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return compareSum(h, info.SHA256)
 }
 
-// copyObject copies so many bytes of an object, from its beginning.
-func copyObject(ctx context.Context, o Object, size int64, w io.WriterAt) error {
+// copyObject hands on so many bytes of an object, part by part.
+func copyObject(ctx context.Context, o Object, size int64, write func(part []byte, at int64) error) error {
 	part := make([]byte, min(size, fetchBytes))
 	for at := int64(0); at < size; {
 		n, err := o.ReadAt(ctx, part[:min(size-at, fetchBytes)], at)
 		if err := ignoreEnd(err); err != nil {
 			return err
 		}
-		if _, err := w.WriteAt(part[:n], at); err != nil {
+		if err := write(part[:n], at); err != nil {
 			return err
 		}
 		at += int64(n)

@@ -148,7 +148,13 @@ func (v *verifier) fetch(ctx context.Context, name, local string) (err error) {
 	if err != nil {
 		return noTempSpace(err)
 	}
-	return errors.Join(copyObject(ctx, o, o.Size(), f), f.Close())
+	err = copyObject(ctx, o, o.Size(), func(part []byte, _ int64) error {
+		if _, err := f.Write(part); err != nil {
+			return noTempSpace(err)
+		}
+		return nil
+	})
+	return errors.Join(err, f.Close())
 }
 
 func (v *verifier) fault(name, format string, args ...any) {

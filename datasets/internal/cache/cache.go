@@ -91,6 +91,8 @@ type Object struct {
 	// is called on what was fetched, and on what is left from before the machine was started. The default is nil: the one is taken
 	// as good, the other as bad.
 	Check func(content io.Reader) error
+	// Checked says that the Fetch checks what it writes, as it comes: Check is not called on that, which would read it all again.
+	Checked bool
 }
 
 // key names the object's files.

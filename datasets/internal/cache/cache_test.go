@@ -137,6 +137,19 @@ func TestBadFetches(t *testing.T) {
 	}
 }
 
+// TestCheckedByFetch makes sure that Check is left out where Fetch has done its work.
+func TestCheckedByFetch(t *testing.T) {
+	for _, checked := range []bool{false, true} {
+		o := object("o", 300)
+		checks := 0
+		o.Check = func(io.Reader) error { checks++; return nil }
+		o.Checked = checked
+		if !newStore().use(t, openCache(t, t.TempDir(), 1000), o) || checks == 0 != checked {
+			t.Errorf("Checked %v: %d checks", checked, checks)
+		}
+	}
+}
+
 // TestWritesAfterTheEnd makes sure that a goroutine that goes on after its Fetch changes nothing.
 func TestWritesAfterTheEnd(t *testing.T) {
 	c := openCache(t, t.TempDir(), 1000)
