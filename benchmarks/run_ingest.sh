@@ -1,17 +1,18 @@
 #!/bin/sh
-# Measures how fast ingest writes shards, beside WebDataset's ShardWriter and litdata's optimize on the same images and cores, and prints a
-# table in Markdown.
+# Measures how fast ingest writes shards, beside WebDataset's ShardWriter, litdata's optimize and FFCV's DatasetWriter on the same images and
+# cores, and prints a table in Markdown.
 #
 #   sh benchmarks/run_ingest.sh [ROUNDS]     5 by default
 #
 # GOCLR_DATA names the folder of cifar10-train.tar and imagenet-sample.tar. GOCLR_PYTHON names an interpreter with the packages
-# webdataset and litdata. Files are read from a folder that the system has in memory by then, and written to the disk of TMPDIR.
+# webdataset, litdata and pillow; GOCLR_FFCV_PYTHON one with ffcv and pillow, without which FFCV is left out. Files are read from a folder that the system has in memory by then, and written to the disk of TMPDIR.
 set -eu
 
 rounds=${1:-5}
 load=$(cut -d ' ' -f 1 /proc/loadavg)
 data=${GOCLR_DATA:-$(dirname "$0")/../../shared/data}
 python=${GOCLR_PYTHON:?names an interpreter with webdataset and litdata}
+ffcv=${GOCLR_FFCV_PYTHON:-}
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 data=$(cd "$data" && pwd)
@@ -21,17 +22,23 @@ set --
 for set in cifar10-train imagenet-sample; do
     mkdir "$build/$set"
     tar -xf "$data/$set.tar" -C "$build/$set"
-    for library in goclr webdataset litdata; do
+    for library in goclr goclr-header webdataset webdataset-decoded litdata ${ffcv:+ffcv}; do
         arguments="peers/write_dataset.py $library $set"
-        program=
-        [ "$library" != goclr ] || program="$build/ingest"
-        set -- "$@" "python $arguments::$python $arguments $build/$set $build/out-$library $program"
+        program= interpreter=$python
+        case $library in
+        goclr*) program="$build/ingest" ;;
+        ffcv) interpreter=$ffcv ;;
+        esac
+        set -- "$@" "python $arguments::$interpreter $arguments $build/$set $build/out-$library $program"
     done
 done
 versions="$(go version | cut -d ' ' -f 3), $($python -c '
 import platform
 from importlib.metadata import version
 print("Python", platform.python_version(), end="")
-for name in "webdataset", "litdata":
+for name in "webdataset", "litdata", "pillow":
     print(",", name, version(name), end="")')"
-$python compare.py --units images/s s --over webdataset litdata --rounds "$rounds" --load "$load" --versions "$versions" --commands "$@"
+[ -z "$ffcv" ] || versions="$versions; $($ffcv -c '
+import importlib.metadata
+print("ffcv", importlib.metadata.version("ffcv"))')"
+$python compare.py --units images/s s --over webdataset webdataset-decoded --rounds "$rounds" --load "$load" --versions "$versions" --commands "$@"

@@ -26,6 +26,13 @@ type Dataset interface {
 	Close() error
 }
 
+// A Cacher is a Dataset that keeps what it fetches from a store on the local disk.
+type Cacher interface {
+	// Cache returns the bytes that all of it needs there, and how many it may keep, see Options.CacheBytes. Where it needs more, whoever
+	// shuffles all images among each other fetches again and again.
+	Cache() (need, limit int64)
+}
+
 // Options says how Open works. The zero value is good.
 type Options struct {
 	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, and for

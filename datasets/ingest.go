@@ -29,6 +29,9 @@ type IngestOptions struct {
 	// Check decodes an encoded image and returns its size in pixels; it is called from many goroutines. An error makes the
 	// image a bad one. stages.Check is meant for it. Required.
 	Check func(image []byte) (width, height int, err error)
+	// CheckName says how Check departs from the default, for example "-check header" where it does not decode: the manifest records it, and
+	// parts must agree in it. Default "": what is stored has been decoded.
+	CheckName string
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
 	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
@@ -118,7 +121,8 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	switch {
 	case err == nil:
 		if err = explainWrite(staging.commit()); err == nil {
-			err = os.Remove(filepath.Join(staging.final, journalName)) // only now: until then it is what an ingest goes on by
+			// Only now: until then the journal is what an ingest goes on by. The other may be of an ingest that failed here before.
+			err = errors.Join(os.Remove(filepath.Join(staging.final, journalName)), ignoreMissing(os.Remove(quarantineBeside(staging.final))))
 		}
 	case in.recorded > 0, in.journal == nil && staging.has(journalName): // what it could not look at may be worth days
 		err = errors.Join(err, staging.leave())
@@ -182,7 +186,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	}
 	defer in.order.close()
 	plan := ingestPlan{Version: formatVersion, Source: in.src.Fingerprint(), Images: in.src.Len(), ShardBytes: in.o.ShardBytes,
-		Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
+		Check: in.o.CheckName, Part: in.o.Part, Of: in.o.Parts, Deduplicate: in.o.Deduplicate, Reencoding: in.o.Reencode.record(Reencoded{})}
 	plan.Shards, err = plannedShards(in.dir, plan)
 	if m := in.finished(); err == nil && plan.Shards > 0 && m != nil {
 		if m.Part == nil {
@@ -225,27 +229,42 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	bytes, good := int64(0), 0
 	samples := newSamples(ctx)
-	work := pool.New().WithMaxGoroutines(in.o.Workers)
+	work := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.samples {
-		work.Go(func() {
+		work.Go(func(ctx context.Context) error {
 			s := samples.Get().(*pipeline.Sample)
 			defer samples.Put(s)
-			r, err := in.read(ctx, i, s, in.o.Reencode != nil)
-			if err != nil {
-				return
+			size, err := in.rowSize(ctx, i, s)
+			switch {
+			case failsWhole(err):
+				return err // to leave it out would have this part count on other shards than the others
+			case err != nil:
+				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			bytes += r.size()
+			bytes += size
 			good++
+			return nil
 		})
 	}
-	work.Wait()
-	if good == 0 {
-		return 1, ctx.Err()
+	if err := work.Wait(); err != nil || good == 0 {
+		return 1, cmp.Or(ctx.Err(), err)
 	}
 	all := float64(bytes) / float64(good) * float64(in.src.Len())
 	return min(in.src.Len(), max(1, int(math.Round(all/float64(in.o.ShardBytes))))), ctx.Err()
+}
+
+// rowSize is what image i takes in a shard, which the listing of its source may tell.
+func (in *ingest) rowSize(ctx context.Context, i uint32, s *pipeline.Sample) (int64, error) {
+	if listed, ok := in.src.(interface{ storedSize(i int) (int64, bool) }); ok && in.o.Reencode == nil {
+		if size, known := listed.storedSize(int(i)); known {
+			err := describe(ctx, in.src, int(i), s)
+			return int64(len(s.Key)) + size + rowOverhead, err
+		}
+	}
+	r, err := in.read(ctx, i, s, in.o.Reencode != nil)
+	return r.size(), err
 }
 
 // newSamples is a pool of samples, whose buffers grow to the images that are read into them.
@@ -355,7 +374,7 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	samples := newSamples(ctx)
-	keys := map[uint64]string{} // the last key of an id
+	var last row // that was taken: those of one id follow each other
 	s := stream.New().WithMaxGoroutines(in.o.Workers)
 	for _, i := range in.order.shard(k) {
 		if ctx.Err() != nil {
@@ -369,7 +388,7 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 			}
 			return func() {
 				if ctx.Err() == nil {
-					if err := in.take(w, i, r, err, keys); err != nil {
+					if err := in.take(w, i, r, err, &last); err != nil {
 						stop(err)
 					}
 				}
@@ -443,13 +462,13 @@ func (in *ingest) prepare(r *row) (err error) {
 	return err
 }
 
-// take puts a checked image where it belongs. keys are those of the shard so far.
-func (in *ingest) take(w *shardWriter, i uint32, r row, bad error, keys map[uint64]string) error {
-	if other, taken := keys[r.id]; bad == nil && taken && other == r.key {
+// take puts a checked image where it belongs. last is the one before it of the shard.
+func (in *ingest) take(w *shardWriter, i uint32, r row, bad error, last *row) error {
+	if bad == nil && last.id == r.id && last.key == r.key {
 		bad, r.stage = errors.New("another image has the same name: rename one of them"), StageKey
 	}
 	if bad == nil {
-		keys[r.id] = r.key
+		*last = row{id: r.id, key: r.key}
 		if err := w.append(&r); err != nil {
 			return err
 		}
@@ -488,13 +507,16 @@ func (in *ingest) keepQuarantine(cause error, final string) error {
 	if !errors.As(cause, &tooMany) {
 		return nil
 	}
-	tooMany.Quarantine = final + "." + QuarantineName
+	tooMany.Quarantine = quarantineBeside(final)
 	return os.Rename(in.bad.name, tooMany.Quarantine)
 }
 
+// quarantineBeside is where the bad images are that kept a folder from coming to be.
+func quarantineBeside(dir string) string { return dir + "." + QuarantineName }
+
 // finish writes the manifest of what the journal says is there.
 func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error) {
-	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source,
+	m := &manifest{Format: formatName, Version: formatVersion, Classes: in.src.Classes(), Source: plan.Source, Check: plan.Check,
 		Reencoding: in.o.Reencode.record(Reencoded{})}
 	if plan.Of > 0 {
 		m.Part = &partManifest{Index: plan.Part, Of: plan.Of, Shards: plan.Shards, Images: plan.Images}

@@ -301,6 +301,9 @@ func TestTooManyBad(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no image is left") || !missing(dir) {
 		t.Errorf("all images bad: %v", err)
 	}
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: refuse, MaxBad: 0.5, Replace: true}); err != nil || !missing(dir+".quarantine.arrow") {
+		t.Errorf("%v; or the quarantine of the ingests that failed is left beside that of this one", err)
+	}
 }
 
 func TestIngestOptions(t *testing.T) {

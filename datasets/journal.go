@@ -31,6 +31,7 @@ type ingestPlan struct {
 	Part        int                 `json:"part"`   // 0 of 0: the whole
 	Of          int                 `json:"of"`
 	Deduplicate bool                `json:"deduplicate"`
+	Check       string              `json:"check,omitempty"` // see manifest
 	Reencoding  *reencodingManifest `json:"reencoding,omitempty"`
 }
 

@@ -82,7 +82,7 @@ func (l *listReader) read(text Object) error {
 }
 
 func (l *listReader) add(row listRow) error {
-	m := member{key: row.path, class: row.label, split: row.split}
+	m := member{key: row.path, class: classOf(row.label), split: row.split}
 	switch {
 	case isRemote(row.path):
 		root, _ := splitStore(row.path)

@@ -37,6 +37,7 @@ func TestLists(t *testing.T) {
 		{"paths alone", "cat/1.jpg\ncat/2.jpg\n", "", "", "cat/1.jpg=-1 cat/2.jpg=-1"},
 		{"some without labels", "cat/1.jpg,\ncat/2.jpg,b\n", "", "b", "cat/1.jpg=-1 cat/2.jpg=0"},
 		{"numbers", "url,target\ncat/1.jpg,3\ncat/2.jpg,1\n", "", "0 1 2 3", "cat/1.jpg=3 cat/2.jpg=1"},
+		{"numbers and none", "url,target\ncat/1.jpg,-1\ncat/2.jpg,1\n", "", "0 1", "cat/1.jpg=-1 cat/2.jpg=1"},
 		{"tabs", "path\tclass\ncat/1.jpg\tcat, small\ncat/2.jpg\tcat, large\n", "", "cat, large cat, small", "cat/1.jpg=1 cat/2.jpg=0"},
 		{"splits", "filename,category,set\ncat/1.jpg,a,train\ncat/2.jpg,b,test\n", "#test", "a b", "cat/2.jpg=1"},
 		{"JSON", `{"path": "cat/1.jpg", "label": "cat"}` + "\n\n" + `{"label": "cat", "path": "cat/2.jpg", "box": [1, {"x": 2}]}` + "\r\n" + `{"path": "dog 1,\t\"x\".jpg", "label": "dog"}`,

@@ -285,6 +285,12 @@ func (x *listing) describe(i int, s *pipeline.Sample) error {
 	return nil
 }
 
+// storedSize returns the bytes of image i as it is encoded; false where only reading it tells, or it cannot be read.
+func (x *listing) storedSize(i int) (int64, bool) {
+	m, _ := x.at(i)
+	return m.size, m.offset >= 0 && m.size > 0 && m.size <= MaxImageBytes
+}
+
 // digest names the content by classes, names, labels and sizes.
 func (x *listing) digest() string {
 	d := newDigest("index")

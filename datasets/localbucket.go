@@ -34,11 +34,7 @@ type walker struct {
 
 // walk yields the files of a folder and of those below it, in the order of their names. The folders above are those that it was
 // found through.
-func (w *walker) walk(name string, above []os.FileInfo) error {
-	entries, err := os.ReadDir(w.path(name))
-	if err != nil {
-		return err
-	}
+func (w *walker) walk(name string, above []os.FileInfo) (err error) {
 	here, err := os.Stat(w.path(name))
 	if err != nil {
 		return err
@@ -49,14 +45,16 @@ func (w *walker) walk(name string, above []os.FileInfo) error {
 		}
 	}
 	above = append(above, here)
-	for _, e := range entries {
+	folder, err := readFolder(w.ctx, w.path(name))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.close()) }()
+	for _, place := range folder.places {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		if isHidden(e.Name()) {
-			continue
-		}
-		if err := w.entry(path.Join(name, e.Name()), above); err != nil {
+		if err := w.entry(path.Join(name, string(folder.name(place))), above); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ type manifest struct {
 	Source     string              `json:"source"`
 	Shards     []shardInfo         `json:"shards"`
 	Quarantine *quarantineManifest `json:"quarantine,omitempty"`
+	Check      string              `json:"check,omitempty"` // see IngestOptions.CheckName
 	Reencoding *reencodingManifest `json:"reencoding,omitempty"`
 	Duplicates *duplicatesManifest `json:"duplicates,omitempty"` // that were left out; those of a part are there still
 	Part       *partManifest       `json:"part,omitempty"`
@@ -234,7 +235,7 @@ func (m *manifest) isOf(src Dataset, o *IngestOptions) bool {
 		part = *m.Part
 	}
 	return m.Source == src.Fingerprint() && slices.Equal(m.Classes, src.Classes()) && part.Index == o.Part && part.Of == o.Parts &&
-		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && (m.Duplicates != nil) == o.Deduplicate
+		m.choice() == (&manifest{Reencoding: o.Reencode.record(Reencoded{})}).choice() && m.Check == o.CheckName && (m.Duplicates != nil) == o.Deduplicate
 }
 
 // choice is how images are re-encoded, less what came of it.

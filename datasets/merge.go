@@ -11,13 +11,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
 // Merge makes one folder of shards of what Ingest wrote for all parts of a dataset, in any order, wherever they were written. Files are
 // linked where the file system can, else copied and compared with their checksums. The result is that of one Ingest of the whole.
-// The parts are left as they are. Replace lets it replace a folder of shards that exists already.
+// The parts are left as they are. What an Ingest with too many bad images leaves beside its folder may be named too, as by "parts/*": it is
+// passed over. Replace lets it replace a folder of shards that exists already.
 func Merge(ctx context.Context, dir string, parts []string, replace bool) (Summary, error) {
 	m, err := readParts(parts)
 	if err != nil {
@@ -51,9 +53,14 @@ type merger struct {
 
 // readParts reads the manifests of all parts, and makes sure that they belong together and that none is missing.
 func readParts(dirs []string) (*merger, error) {
-	m := &merger{dirs: slices.Clone(dirs)}
-	byDir := map[string]*manifest{}
+	m := &merger{}
 	for _, dir := range dirs {
+		if !strings.HasSuffix(dir, quarantineBeside("")) {
+			m.dirs = append(m.dirs, dir)
+		}
+	}
+	byDir := map[string]*manifest{}
+	for _, dir := range m.dirs {
 		p, err := readManifest(dir)
 		if err != nil {
 			return nil, err
@@ -100,6 +107,8 @@ func (m *manifest) differs(other *manifest) string {
 		return fmt.Sprintf("one is of %d parts, the other of %d", a.Of, b.Of)
 	case m.choice() != other.choice():
 		return "images are re-encoded in another way"
+	case m.Check != other.Check:
+		return fmt.Sprintf("images are checked with %s for one and %s for the other", cmp.Or(m.Check, "the default"), cmp.Or(other.Check, "the default"))
 	case (m.Duplicates == nil) != (other.Duplicates == nil):
 		return "duplicates are left out of one only"
 	case a.Shards != b.Shards:
@@ -111,7 +120,7 @@ func (m *manifest) differs(other *manifest) string {
 // merge fills the folder.
 func (m *merger) merge(ctx context.Context, dir string) error {
 	first := m.parts[0]
-	m.whole = manifest{Format: formatName, Version: formatVersion, Classes: first.Classes, Source: first.Source}
+	m.whole = manifest{Format: formatName, Version: formatVersion, Classes: first.Classes, Source: first.Source, Check: first.Check}
 	if r := first.Reencoding; r != nil {
 		m.whole.Reencoding = &reencodingManifest{MaxSide: r.MaxSide, Quality: r.Quality, Encoder: r.Encoder}
 	}

@@ -61,6 +61,7 @@ func TestMergeErrors(t *testing.T) {
 	small := ingest("small", src, IngestOptions{Part: 2, Parts: 2, ShardBytes: 100})
 	encoded := ingest("encoded", src, IngestOptions{Part: 2, Parts: 2,
 		Reencode: &Reencoding{MaxSide: 100, Quality: 80, Encoder: "lines 1.0", Shrink: shrinkLine}})
+	header := ingest("header", src, IngestOptions{Part: 2, Parts: 2, CheckName: "-check header"})
 	other := ingest("other", tarDataset(t, lines("3 x 2", "4 x 2", "5 x 2", "7 x 22")), IngestOptions{Part: 2, Parts: 2})
 	whole := ingest("whole", src, IngestOptions{})
 	for _, c := range []struct {
@@ -73,6 +74,7 @@ func TestMergeErrors(t *testing.T) {
 		{[]string{one, third}, []string{"one is of 2 parts, the other of 3"}},
 		{[]string{one, small}, []string{"counts on"}},
 		{[]string{one, encoded}, []string{"re-encoded in another way"}},
+		{[]string{one, header}, []string{"with the default for one and -check header for the other", "the same flags"}},
 		{[]string{one, other}, []string{"other images"}},
 		{[]string{one, whole}, []string{"whole is no part"}},
 		{[]string{one, filepath.Join(folder, "nothing")}, []string{"nothing", "no manifest.json"}},
@@ -91,8 +93,20 @@ func TestMergeErrors(t *testing.T) {
 	if _, err := Merge(t.Context(), whole, []string{one, two}, false); err == nil || !strings.Contains(err.Error(), "-force") {
 		t.Errorf("over another folder: %v", err)
 	}
-	if _, err := Merge(t.Context(), whole, []string{one, two}, true); err != nil {
+	beside := writeTemp(t, folder, "two.quarantine.arrow", []byte("of an ingest that failed"))
+	if _, err := Merge(t.Context(), whole, []string{one, two, beside}, true); err != nil {
 		t.Error(err)
+	}
+	first := ingest("first", src, IngestOptions{Part: 1, Parts: 2, CheckName: "-check header"})
+	if _, err := Merge(t.Context(), whole, []string{first, header}, true); err != nil {
+		t.Error(err)
+	}
+	m, err := readManifest(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Check != "-check header" {
+		t.Errorf("the manifest of the whole says %q of the check", m.Check)
 	}
 }
 

@@ -30,6 +30,7 @@ type remoteShards struct {
 	manifest *manifest
 	first    []int // row of each shard
 	cache    *cache.Cache
+	limit    int64 // of the cache
 	mapped   mappedShards
 }
 
@@ -85,6 +86,7 @@ func openRemoteShards(ctx context.Context, b Bucket, m *manifest, folder, name s
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), b.Close())
 	}
 	d.repair = fmt.Sprintf("the disk does not keep what is written there: delete %s, or name another folder by -cache-dir", o.CacheDir)
+	d.limit = o.CacheBytes
 	d.mapped = mappedShards{open: map[int]*mappedShard{}, limit: o.CacheBytes / mappedFraction, load: d.load}
 	return d, nil
 }
@@ -156,19 +158,31 @@ func fetchShard(ctx context.Context, b Bucket, name string, info shardInfo, w io
 		return fmt.Errorf("it has %d bytes, the manifest says %d: copy it to the store again, with its manifest", o.Size(), info.Bytes)
 	}
 	h := sha256.New()
-	part := make([]byte, min(info.Bytes, fetchBytes))
-	for at := int64(0); at < info.Bytes; {
-		n, err := o.ReadAt(ctx, part[:min(info.Bytes-at, fetchBytes)], at)
+	err = copyObject(ctx, o, info.Bytes, func(part []byte, at int64) error {
+		h.Write(part)
+		_, err := w.WriteAt(part, at)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return compareSum(h, info.SHA256)
+}
+
+// copyObject hands on so many bytes of an object, part by part.
+func copyObject(ctx context.Context, o Object, size int64, write func(part []byte, at int64) error) error {
+	part := make([]byte, min(size, fetchBytes))
+	for at := int64(0); at < size; {
+		n, err := o.ReadAt(ctx, part[:min(size-at, fetchBytes)], at)
 		if err := ignoreEnd(err); err != nil {
 			return err
 		}
-		h.Write(part[:n])
-		if _, err := w.WriteAt(part[:n], at); err != nil {
+		if err := write(part[:n], at); err != nil {
 			return err
 		}
 		at += int64(n)
 	}
-	return compareSum(h, info.SHA256)
+	return nil
 }
 
 // shardOf returns the shard that holds a row.
@@ -192,6 +206,14 @@ func (d *remoteShards) with(ctx context.Context, i int, use func(*shards) error)
 
 // Len implements pipeline.Source.
 func (d *remoteShards) Len() int { return d.manifest.Rows }
+
+// Cache implements Cacher.
+func (d *remoteShards) Cache() (need, limit int64) {
+	for _, s := range d.manifest.Shards {
+		need += s.Bytes
+	}
+	return need, d.limit
+}
 
 // Classes implements Dataset.
 func (d *remoteShards) Classes() []string { return d.manifest.Classes }

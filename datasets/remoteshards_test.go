@@ -82,6 +82,13 @@ func TestRemoteShards(t *testing.T) {
 		if d.Fingerprint() != local.Fingerprint() || !slices.Equal(d.Classes(), local.Classes()) {
 			t.Error("another fingerprint, or other classes")
 		}
+		size := int64(0)
+		for _, bytes := range shardFiles(t, dir) {
+			size += bytes
+		}
+		if need, limit := d.(Cacher).Cache(); need != size || limit != defaultCache {
+			t.Errorf("it needs %d bytes of a cache of %d, the shards have %d", need, limit, size)
+		}
 		if len(opened.names) != 1 {
 			t.Errorf("to open it, %v were read", opened.names)
 		}

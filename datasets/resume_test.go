@@ -179,6 +179,7 @@ func TestKeepComplete(t *testing.T) {
 		"other parts":      func(o *IngestOptions) { o.Parts = 3 },
 		"the whole":        func(o *IngestOptions) { o.Part, o.Parts = 0, 0 },
 		"duplicates":       func(o *IngestOptions) { o.Deduplicate = false },
+		"headers only":     func(o *IngestOptions) { o.CheckName = "-check header" },
 		"as they are":      func(o *IngestOptions) { o.Reencode = nil },
 		"other re-encoded": func(o *IngestOptions) { o.Reencode = encodeOther },
 	} {
@@ -263,13 +264,16 @@ func TestAnotherIngestUnfinished(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "shards")
 	stoppedIngest(t, src, dir, IngestOptions{Check: accept, ShardBytes: 9000}, 90)
 	before := tree(t, dir+".partial")
-	other := IngestOptions{Check: accept, ShardBytes: 9000, Deduplicate: true}
-	_, err := Ingest(t.Context(), src, dir, other)
-	if err == nil || !strings.Contains(err.Error(), dir+".partial has what an ingest of other images, or with other flags") || !strings.Contains(err.Error(), "-force") {
-		t.Errorf("error %v", err)
-	}
-	if !sameTree(tree(t, dir+".partial"), before) {
-		t.Error("the unfinished folder has changed")
+	var other IngestOptions
+	for _, other = range []IngestOptions{{CheckName: "-check header"}, {Deduplicate: true}} {
+		other.Check, other.ShardBytes = accept, 9000
+		_, err := Ingest(t.Context(), src, dir, other)
+		if err == nil || !strings.Contains(err.Error(), dir+".partial has what an ingest of other images, or with other flags") || !strings.Contains(err.Error(), "-force") {
+			t.Errorf("error %v", err)
+		}
+		if !sameTree(tree(t, dir+".partial"), before) {
+			t.Error("the unfinished folder has changed")
+		}
 	}
 	other.Replace = true
 	if sum, err := Ingest(t.Context(), src, dir, other); err != nil || sum.Kept != 0 || !missing(dir+".partial") {

@@ -40,10 +40,15 @@ func parseLabel(ext string, content []byte) (string, error) {
 	if len(class) > mostClass {
 		return "", fmt.Errorf("its class has %d bytes, more than the %d allowed", len(class), mostClass)
 	}
-	if n, notNumber := strconv.Atoi(class); notNumber == nil && n < 0 {
-		return "", nil
+	return classOf(class), err
+}
+
+// classOf is the class that a label tells: "" for a negative number, by which many sets say that there is none.
+func classOf(label string) string {
+	if n, err := strconv.Atoi(label); err == nil && n < 0 {
+		return ""
 	}
-	return class, err
+	return label
 }
 
 func parseAnyLabel(ext string, content []byte) (string, error) {

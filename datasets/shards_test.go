@@ -250,24 +250,30 @@ func TestVerifyFiles(t *testing.T) {
 		{"missing quarantine", func(d string) error { return os.Remove(filepath.Join(d, QuarantineName)) },
 			[]string{QuarantineName}},
 		{"missing manifest", func(d string) error { return os.Remove(filepath.Join(d, manifestName)) },
-			[]string{"no manifest.json", "ingest -in"}},
+			[]string{"no manifest.json", "these are no shards"}},
 	} {
 		dir := makeShards(t)
 		if err := c.damage(dir); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Verify(t.Context(), dir, nil)
-		if err == nil {
-			t.Errorf("%s: not found", c.name)
-			continue
-		}
-		for _, part := range c.says {
-			if !strings.Contains(err.Error(), part) {
-				t.Errorf("%s: error %q does not say %q", c.name, err, part)
+		opened.names = map[string]int{}
+		for _, name := range []string{dir, "disk://" + dir} {
+			_, err := Verify(t.Context(), name, nil)
+			if err == nil {
+				t.Errorf("%s: not found in %s", c.name, name)
+				continue
+			}
+			for _, part := range c.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%s: error %q does not say %q", c.name, err, part)
+				}
 			}
 		}
 	}
 	dir := makeShards(t)
+	if r, err := Verify(t.Context(), "disk://"+dir, nil); err != nil || r.Images != 21 || r.Quarantined != 3 || r.Bytes == 0 {
+		t.Errorf("in a store: %+v, %v", r, err)
+	}
 	rewriteManifest(t, dir, func(m *manifest) { m.Quarantine.Images++ })
 	if _, err := Verify(t.Context(), dir, nil); err == nil || !strings.Contains(err.Error(), "3 images, the manifest says 4") {
 		t.Errorf("a bad image too few: %v", err)

@@ -66,7 +66,7 @@ type shardWriter struct {
 	dir        string
 	batchLimit int64 // bytes of a record batch
 	create     func(name string) (outputFile, error)
-	mem        memory.Allocator
+	mem        *recycler
 
 	rows    *array.RecordBuilder
 	pending int64 // bytes of the rows in the builder
@@ -91,7 +91,8 @@ type shardRecord struct {
 const partialSuffix = ".partial"
 
 func newShardWriter(dir string, shard int, create func(string) (outputFile, error), mem memory.Allocator) *shardWriter {
-	return &shardWriter{dir: dir, batchLimit: batchBytes, create: create, mem: mem, rows: array.NewRecordBuilder(mem, shardSchema),
+	own := &recycler{Allocator: mem}
+	return &shardWriter{dir: dir, batchLimit: batchBytes, create: create, mem: own, rows: array.NewRecordBuilder(own, shardSchema),
 		record: shardRecord{Shard: shard}}
 }
 
@@ -102,10 +103,14 @@ func (w *shardWriter) append(r *row) error {
 			return err
 		}
 	}
+	images := w.rows.Field(columnImage).(*array.BinaryBuilder)
+	if w.pending == 0 && w.file != nil { // a batch that follows one will be as large
+		images.ReserveData(int(w.batchLimit))
+	}
 	w.rows.Field(columnID).(*array.Uint64Builder).Append(r.id)
 	w.rows.Field(columnLabel).(*array.Int32Builder).Append(r.label)
 	w.rows.Field(columnKey).(*array.StringBuilder).Append(r.key)
-	w.rows.Field(columnImage).(*array.BinaryBuilder).Append(r.image)
+	images.Append(r.image)
 	w.rows.Field(columnWidth).(*array.Int32Builder).Append(int32(r.width))
 	w.rows.Field(columnHeight).(*array.Int32Builder).Append(int32(r.height))
 	w.rows.Field(columnCRC).(*array.Uint32Builder).Append(r.crc)
@@ -170,6 +175,7 @@ func (w *shardWriter) end() (shardRecord, error) {
 // close releases what is open, whether or not the shard is complete.
 func (w *shardWriter) close() {
 	w.rows.Release()
+	w.mem.close()
 	if w.file != nil {
 		w.file.f.Close()
 		w.file = nil
@@ -193,6 +199,7 @@ type countedFile struct {
 
 func (c *countedFile) Write(b []byte) (int, error) {
 	n, err := c.f.Write(b)
+	beginWriteBack(c.f, c.n, n)
 	c.n += int64(n)
 	c.sum.Write(b[:n])
 	return n, err

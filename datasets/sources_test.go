@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -333,4 +334,20 @@ func TestDanglingLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, dir, "b: no such file", "bring back")
+}
+
+// TestHoleInTar: members behind zeros in the middle of an archive are not lost without a word; zeros at its end are usual.
+func TestHoleInTar(t *testing.T) {
+	whole := tarBytes(t, manyMembers(20, 0))
+	padded := append(bytes.Clone(whole), make([]byte, 200<<10)...)
+	if n := openSpec(t, writeTemp(t, "", "x.tar", padded)).Len(); n != 20 {
+		t.Errorf("with zeros behind it, %d images", n)
+	}
+	hole := bytes.Clone(whole)
+	clear(hole[len(hole)/2/512*512:][:4096])
+	wantError(t, writeTemp(t, "", "x.tar", hole), "x.tar", "it goes on at byte", "fetch or write it again")
+	for _, far := range []int{0, 300 << 10} {
+		twice := slices.Concat(whole, make([]byte, far), whole)
+		wantError(t, writeTemp(t, "", "x.tar", twice), "x.tar", fmt.Sprintf("it goes on at byte %d", len(whole)+far), "two archives are in one file")
+	}
 }

@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,11 +52,32 @@ func listTar(ctx context.Context, archive Object, visit func(member) error) erro
 			return err
 		}
 	}
-	var marker [512]byte // zeros
-	if _, err := f.ReadAt(marker[:], end); errors.Is(err, io.EOF) || err == nil && marker != [512]byte{} {
+	return checkTarEnd(ctx, f, end, size, last)
+}
+
+// checkTarEnd makes sure that an archive ends where its members do: with zeros, and nothing behind them. Readers of tar archives stop at the zeros, so
+// members behind a hole of the disk, or of a second archive in the same file, would be lost without a word.
+func checkTarEnd(ctx context.Context, f io.ReaderAt, end, size int64, last string) error {
+	if size-end < 512 {
 		return truncated(size, last)
-	} else if err != nil {
-		return err
+	}
+	block := make([]byte, 64<<10)
+	for at := end; at < size; at += int64(len(block)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		block = block[:min(int64(len(block)), size-at)]
+		if _, err := f.ReadAt(block, at); ignoreEnd(err) != nil {
+			return err
+		}
+		i := bytes.IndexFunc(block, func(r rune) bool { return r != 0 })
+		if i >= 0 && at == end && i < 512 {
+			return truncated(size, last)
+		}
+		if i >= 0 {
+			return fmt.Errorf("the archive ends at byte %d, after member %s, and yet it goes on at byte %d: a part of it was lost, and is zeros now, "+
+				"or two archives are in one file; fetch or write it again", end, last, at+int64(i))
+		}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 
@@ -20,23 +22,83 @@ type VerifyReport struct {
 	Quarantined    int
 }
 
-// Verify reads every byte of a folder of shards and compares it with the checksums: a flipped bit anywhere, a file too many
-// or one too few is an error. All that is wrong is listed, joined. Progress, which may be nil, is told the bytes read of
-// all bytes.
-func Verify(ctx context.Context, dir string, progress func(done, total int64)) (VerifyReport, error) {
-	m, err := readManifest(dir)
+// Verify reads every byte of a folder of shards, or of shards in a store, and compares it with the checksums: a flipped bit anywhere, a
+// file too many or one too few is an error. All that is wrong is listed, joined. Progress, which may be nil, is told the bytes read of all
+// bytes. Shards of a store are fetched to os.TempDir, one after the other.
+func Verify(ctx context.Context, name string, progress func(done, total int64)) (_ VerifyReport, err error) {
+	v := &verifier{dir: name, progress: progress, expected: map[string]bool{manifestName: true, journalName: true}}
+	var m *manifest
+	if isRemote(name) {
+		if v.bucket, err = openURL(ctx, name); err != nil {
+			return VerifyReport{}, err
+		}
+		defer func() { err = errors.Join(err, v.bucket.Close()) }()
+		if v.dir, err = os.MkdirTemp("", "goclr-verify-*"); err != nil {
+			return VerifyReport{}, noTempSpace(err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(v.dir)) }()
+		m, err = remoteManifestOf(ctx, v.bucket, name)
+	} else {
+		m, err = readManifest(name)
+	}
 	if err != nil {
 		return VerifyReport{}, err
 	}
-	v := &verifier{dir: dir, progress: progress, expected: map[string]bool{manifestName: true, journalName: true}}
+	if err := v.all(ctx, m); err != nil {
+		return VerifyReport{}, err
+	}
+	if len(v.wrong) > 0 {
+		return VerifyReport{}, fmt.Errorf("%s is damaged; copy these files again from where they came, or run ingest again:\n%w",
+			name, errors.Join(v.wrong...))
+	}
+	r := VerifyReport{Images: m.Rows, Shards: len(m.Shards), Bytes: v.done}
+	if m.Quarantine != nil {
+		r.Quarantined = m.Quarantine.Images
+	}
+	return r, nil
+}
+
+// remoteManifestOf reads the manifest of shards in a bucket, which may be those of a part. The name is for messages.
+func remoteManifestOf(ctx context.Context, b Bucket, name string) (*manifest, error) {
+	content, err := manifestIn(ctx, b, "")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no %s, so these are no shards: copy there what ingest has written, all of it", name, manifestName)
+	}
+	if err == nil {
+		var m *manifest
+		if m, err = decodeManifest(content); err == nil {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// A verifier collects what is wrong.
+type verifier struct {
+	dir         string
+	bucket      Bucket // whose objects are fetched to dir; nil: they are there
+	progress    func(done, total int64)
+	done, total int64
+	expected    map[string]bool // files, by path within dir
+	wrong       []error
+}
+
+// all looks at everything that the manifest names, and for what it does not.
+func (v *verifier) all(ctx context.Context, m *manifest) error {
 	for _, s := range m.Shards {
 		v.total += s.Bytes
 	}
-	for _, s := range m.Shards {
-		v.file(ctx, s.File, s.Bytes, s.SHA256)
+	first := 0
+	for i, s := range m.Shards {
+		v.with(ctx, s.File, func() {
+			if v.file(ctx, s.File, s.Bytes, s.SHA256) {
+				v.rows(ctx, m, i, first)
+			}
+		})
+		first += s.Rows
 	}
 	if d := m.Duplicates; d != nil && d.Images > 0 {
-		v.file(ctx, DuplicatesName, -1, d.SHA256)
+		v.with(ctx, DuplicatesName, func() { v.file(ctx, DuplicatesName, -1, d.SHA256) })
 	}
 	if m.Duplicates != nil && m.Part != nil {
 		for _, s := range m.Shards {
@@ -46,44 +108,67 @@ func Verify(ctx context.Context, dir string, progress func(done, total int64)) (
 	if m.Quarantine != nil {
 		v.quarantine(ctx, m.Quarantine)
 	}
-	v.others()
-	if len(v.wrong) == 0 && ctx.Err() == nil {
-		v.rows(ctx, m)
-	}
-	if err := ctx.Err(); err != nil {
-		return VerifyReport{}, err
-	}
-	if len(v.wrong) > 0 {
-		return VerifyReport{}, fmt.Errorf("%s is damaged; copy these files again from where they came, or run ingest again:\n%w",
-			dir, errors.Join(v.wrong...))
-	}
-	r := VerifyReport{Images: m.Rows, Shards: len(m.Shards), Bytes: v.done}
-	if m.Quarantine != nil {
-		r.Quarantined = m.Quarantine.Images
-	}
-	return r, nil
+	v.others(ctx)
+	return ctx.Err()
 }
 
-// A verifier collects what is wrong.
-type verifier struct {
-	dir         string
-	progress    func(done, total int64)
-	done, total int64
-	expected    map[string]bool // files, by path within dir
-	wrong       []error
+// with calls look when a file is in the folder.
+func (v *verifier) with(ctx context.Context, name string, look func()) {
+	if v.bucket == nil {
+		look()
+		return
+	}
+	v.expected[name] = true
+	local := filepath.Join(v.dir, filepath.FromSlash(name))
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		v.fault(name, "it leads out of the folder")
+		return
+	}
+	if err := v.fetch(ctx, name, local); err != nil {
+		v.fault(name, "%w", err)
+	} else {
+		look()
+	}
+	if err := ignoreMissing(os.Remove(local)); err != nil {
+		v.wrong = append(v.wrong, err)
+	}
+}
+
+// fetch copies an object to a file.
+func (v *verifier) fetch(ctx context.Context, name, local string) (err error) {
+	o, err := v.bucket.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	if err := os.MkdirAll(filepath.Dir(local), 0o700); err != nil {
+		return noTempSpace(err)
+	}
+	f, err := os.Create(local)
+	if err != nil {
+		return noTempSpace(err)
+	}
+	err = copyObject(ctx, o, o.Size(), func(part []byte, _ int64) error {
+		if _, err := f.Write(part); err != nil {
+			return noTempSpace(err)
+		}
+		return nil
+	})
+	return errors.Join(err, f.Close())
 }
 
 func (v *verifier) fault(name, format string, args ...any) {
 	v.wrong = append(v.wrong, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
 }
 
-// file compares a file with its size, unless that is -1, and its checksum.
-func (v *verifier) file(ctx context.Context, name string, size int64, sum string) {
+// file compares a file with its size, unless that is -1, and its checksum, and reports whether it is good.
+func (v *verifier) file(ctx context.Context, name string, size int64, sum string) bool {
+	before := len(v.wrong)
 	v.expected[name] = true
 	f, err := os.Open(filepath.Join(v.dir, filepath.FromSlash(name)))
 	if err != nil {
 		v.wrong = append(v.wrong, err)
-		return
+		return false
 	}
 	defer f.Close()
 	h := sha256.New()
@@ -106,6 +191,7 @@ func (v *verifier) file(ctx context.Context, name string, size int64, sum string
 	case hex.EncodeToString(h.Sum(nil)) != sum:
 		v.fault(name, "its SHA-256 does not match")
 	}
+	return len(v.wrong) == before && ctx.Err() == nil
 }
 
 // quarantine checks the bad images, and that there are as many as the manifest says.
@@ -118,11 +204,15 @@ func (v *verifier) quarantine(ctx context.Context, q *quarantineManifest) {
 		v.fault(manifestName, "it has its bad images in %q, not in %s", q.File, QuarantineName)
 		return
 	}
-	before := len(v.wrong)
-	v.file(ctx, QuarantineName, -1, q.SHA256)
-	if len(v.wrong) > before || ctx.Err() != nil {
-		return
-	}
+	v.with(ctx, QuarantineName, func() {
+		if v.file(ctx, QuarantineName, -1, q.SHA256) {
+			v.count(q)
+		}
+	})
+}
+
+// count makes sure that there are as many bad images as the manifest says.
+func (v *verifier) count(q *quarantineManifest) {
 	images := 0
 	for _, err := range ReadQuarantine(filepath.Join(v.dir, QuarantineName)) {
 		if err != nil {
@@ -138,54 +228,80 @@ func (v *verifier) quarantine(ctx context.Context, q *quarantineManifest) {
 
 // oldQuarantine checks the list of bad images, and each copy by the list.
 func (v *verifier) oldQuarantine(ctx context.Context, q *quarantineManifest) {
-	before := len(v.wrong)
-	v.file(ctx, quarantineList, -1, q.SHA256)
-	if len(v.wrong) > before || ctx.Err() != nil {
-		return
-	}
-	list, err := readOldList(v.dir)
-	if err != nil {
-		v.wrong = append(v.wrong, err)
-	}
+	var list []oldBadImage
+	v.with(ctx, quarantineList, func() {
+		if !v.file(ctx, quarantineList, -1, q.SHA256) {
+			return
+		}
+		var err error
+		if list, err = readOldList(v.dir); err != nil {
+			v.wrong = append(v.wrong, err)
+		}
+	})
 	for _, bad := range list {
 		if bad.File != "" {
-			v.file(ctx, bad.File, -1, bad.SHA256)
+			v.with(ctx, bad.File, func() { v.file(ctx, bad.File, -1, bad.SHA256) })
 		}
 	}
 }
 
 // others looks for files that do not belong here.
-func (v *verifier) others() {
-	err := filepath.WalkDir(v.dir, func(name string, e os.DirEntry, err error) error {
+func (v *verifier) others(ctx context.Context) {
+	var names iter.Seq2[string, error] = v.files
+	if v.bucket != nil {
+		names = func(yield func(string, error) bool) {
+			for info, err := range v.bucket.List(ctx) {
+				if !yield(info.Name, err) {
+					return
+				}
+			}
+		}
+	}
+	for name, err := range names {
 		if err != nil {
+			v.wrong = append(v.wrong, err)
+		} else if !v.expected[name] {
+			v.fault(name, "not part of these shards")
+		}
+	}
+}
+
+// files yields the names of all files in the folder, slash-separated.
+func (v *verifier) files(yield func(string, error) bool) {
+	err := filepath.WalkDir(v.dir, func(name string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
 			return err
 		}
 		within, err := filepath.Rel(v.dir, name)
-		if err != nil {
-			return err
-		}
-		within = filepath.ToSlash(within)
-		if !e.IsDir() && !v.expected[within] {
-			v.fault(within, "not part of these shards")
+		if !yield(filepath.ToSlash(within), err) {
+			return filepath.SkipAll
 		}
 		return nil
 	})
 	if err != nil {
-		v.wrong = append(v.wrong, err)
+		yield("", err)
 	}
 }
 
-// rows reads each image as training would, which also finds what a wrong writer did.
-func (v *verifier) rows(ctx context.Context, m *manifest) {
-	d, err := mapShards(ctx, v.dir, m)
+// rows reads each image of shard i as training would, which also finds what a wrong writer did. Its first row is that of the whole.
+func (v *verifier) rows(ctx context.Context, m *manifest, i, first int) {
+	d := &shards{dir: v.dir, repair: "it is as it was written, but not as it should be: run ingest again", manifest: m}
+	defer d.Close()
+	info := m.Shards[i]
+	content, err := mapFile(filepath.Join(v.dir, info.File), info.Bytes)
+	if err == nil {
+		err = d.add(i, content, first)
+	}
 	if err != nil {
 		v.wrong = append(v.wrong, err)
 		return
 	}
-	defer d.Close()
 	s := pipeline.NewSample(ctx, pipeline.Key{})
-	for i := 0; i < d.Len() && ctx.Err() == nil && len(v.wrong) < 10; i++ {
-		if err := d.Read(ctx, i, s); err != nil {
+	for row := range info.Rows {
+		if ctx.Err() != nil || len(v.wrong) >= 10 {
+			return
+		}
+		if err := d.Read(ctx, first+row, s); err != nil {
 			v.wrong = append(v.wrong, err)
 		}
 	}

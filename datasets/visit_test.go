@@ -7,7 +7,9 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/goclr/goclr/pipeline"
 )
@@ -79,6 +81,49 @@ func TestLostSource(t *testing.T) {
 	}
 	if _, err := Ingest(t.Context(), src.Dataset, dir, IngestOptions{Check: accept}); err != nil { // and it can go on
 		t.Error(err)
+	}
+}
+
+// TestLostWhileSampled: how many shards there will be is not told from images that happened to be readable, or parts would disagree.
+func TestLostWhileSampled(t *testing.T) {
+	var lost atomic.Bool
+	src := flakySource{tarDataset(t, manyMembers(24, 0)), func(i int) error {
+		if i == 5 && lost.CompareAndSwap(false, true) {
+			return &pipeline.SourceError{Err: errors.New("the store is away")}
+		}
+		return nil
+	}}
+	_, err := Ingest(t.Context(), src, filepath.Join(t.TempDir(), "shards"), IngestOptions{Check: accept})
+	if err == nil || !strings.Contains(err.Error(), "the store is away") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// awaySource is of a store that is away: the first read says so, and the others would wait for long.
+type awaySource struct {
+	Dataset
+	reads *atomic.Int32
+}
+
+func (d awaySource) Read(ctx context.Context, _ int, _ *pipeline.Sample) error {
+	if d.reads.Add(1) > 1 {
+		<-ctx.Done()
+	}
+	return &pipeline.SourceError{Err: errors.Join(errors.New("the store is away"), ctx.Err())}
+}
+
+func (d awaySource) describe(i int, s *pipeline.Sample) error {
+	return d.Dataset.(describer).describe(i, s)
+}
+
+// TestAwayWhileSampled: the first read that gives up ends an ingest, it does not wait until all do.
+func TestAwayWhileSampled(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	src := awaySource{tarDataset(t, manyMembers(24, 0)), new(atomic.Int32)}
+	_, err := Ingest(ctx, src, filepath.Join(t.TempDir(), "shards"), IngestOptions{Check: accept, Workers: 2})
+	if err == nil || !strings.Contains(err.Error(), "the store is away") || ctx.Err() != nil {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -119,15 +119,34 @@ func (d Decode) Shape(in pipeline.Shape) (pipeline.Shape, error) {
 	return pipeline.Shape{C: 3}, nil
 }
 
-// Check decodes the image file b, keeps nothing, and returns the size that Decode would give it. It returns the error that
-// Decode would return. A maxPixels of 0 means DefaultMaxPixels. It is what an ingest asks of each image.
+// Check reads all of the image file b, keeps nothing, and returns the size that Decode would give it. It returns the error that Decode would
+// return. Of a JPEG it reads all codes, but makes no pixels of them, which no damage can hinder; where that finds fault, and with other
+// formats, it decodes. A maxPixels of 0 means DefaultMaxPixels. It is what an ingest asks of each image.
 func Check(b []byte, maxPixels int) (w, h int, err error) {
-	s := pipeline.NewSample(context.Background(), pipeline.Key{})
-	s.Bytes = b
-	if err := (Decode{MaxPixels: maxPixels}).Apply(s); err != nil {
+	info, err := probeWithin(b, maxPixels)
+	if err != nil {
 		return 0, 0, err
 	}
-	return s.Image.W, s.Image.H, nil
+	if info.Format != "JPEG" || !isSound(b, info) {
+		s := pipeline.NewSample(context.Background(), pipeline.Key{})
+		s.Bytes = b
+		if err := decode(s, info, image.Rect(0, 0, info.W, info.H)); err != nil {
+			return 0, 0, err
+		}
+	}
+	w, h = upright(info)
+	return w, h, nil
+}
+
+// CheckHeader returns the size that Decode would give the image file b, by its header, its format and whether it ends where it says. Damage
+// between is not seen: what it passes may yet fail to decode. Otherwise it is as Check.
+func CheckHeader(b []byte, maxPixels int) (w, h int, err error) {
+	info, err := probeWithin(b, maxPixels)
+	if err != nil {
+		return 0, 0, err
+	}
+	w, h = upright(info)
+	return w, h, nil
 }
 
 // probeWithin reads the header of b and holds its size against the limit.

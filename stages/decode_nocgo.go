@@ -22,6 +22,9 @@ import (
 // decodeRegion returns false: Go's package decodes whole images only.
 func decodeRegion(*pipeline.Sample, image.Rectangle) bool { return false }
 
+// isSound returns false: only a decode tells.
+func isSound([]byte, probe.Info) bool { return false }
+
 // decodeWhole decodes b, whose header says info, without applying the orientation. JPEG differs from what libjpeg-turbo gives by
 // a few levels, since the inverse transforms round differently.
 func decodeWhole(b []byte, info probe.Info) (picture, error) {

@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,10 +203,51 @@ func FuzzCheck(f *testing.F) {
 		f.Add(readFile(f, "decode/"+name))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if w, h, err := Check(b, 1<<16); err == nil && w*h > 1<<16 {
+		if w, h := checkAsDecode(t, b, 1<<16); w*h > 1<<16 {
 			t.Errorf("%d x %d pixels pass a limit of %d", w, h, 1<<16)
 		}
 	})
+}
+
+// checkAsDecode checks a file, and holds what comes of it against what Decode makes of it.
+func checkAsDecode(t *testing.T, b []byte, maxPixels int) (w, h int) {
+	t.Helper()
+	w, h, err := Check(b, maxPixels)
+	s := newSample(pipeline.Image{}, pipeline.Key{})
+	s.Bytes = b
+	decoded := Decode{MaxPixels: maxPixels}.Apply(s)
+	if decoded == nil && (err != nil || w != s.Image.W || h != s.Image.H) || decoded != nil && (err == nil || err.Error() != decoded.Error()) {
+		t.Errorf("Check says %d x %d, %v; Decode %d x %d, %v", w, h, err, s.Image.W, s.Image.H, decoded)
+	}
+	return w, h
+}
+
+// TestCheckJudgesAsDecode damages files of all formats, and photographs, in many ways.
+func TestCheckJudgesAsDecode(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 21))
+	files := firstImages(t, "imagenet-sample.tar", 10)
+	for _, name := range []string{"420.jpg", "orientation6.jpg", "cmyk.jpg", "progressive.jpg", "rgb.png", "alpha.webp", "still.gif"} {
+		files = append(files, readFile(t, "decode/"+name))
+	}
+	for _, whole := range files {
+		checkAsDecode(t, whole, 0)
+		for range 20 {
+			b := bytes.Clone(whole)
+			switch at := r.IntN(len(b)); r.IntN(4) {
+			case 0:
+				b[at] ^= 1 << r.IntN(8)
+			case 1:
+				b = b[:at]
+			case 2:
+				b = append(b[:at], b[min(at+1+r.IntN(9), len(b)):]...)
+			case 3:
+				for i := range b[at:min(at+20, len(b))] {
+					b[at+i] = byte(r.Uint32())
+				}
+			}
+			checkAsDecode(t, b, 1<<22)
+		}
+	}
 }
 
 func TestDecodeLimitIsAtMostWhatBimgCanReturn(t *testing.T) {

@@ -1,12 +1,19 @@
 """Writes a folder of images, class/name.jpg, in the form that a library trains from, and prints images/s as Go's benchmarks do.
 
-    python3 write_dataset.py webdataset|litdata CASE FOLDER OUT
-    python3 write_dataset.py goclr CASE FOLDER OUT PATH/TO/ingest
+    python3 write_dataset.py webdataset|webdataset-decoded|litdata|ffcv CASE FOLDER OUT
+    python3 write_dataset.py goclr|goclr-header CASE FOLDER OUT PATH/TO/ingest
 
 Two processes, or threads, share the work. The time of a library begins when it is imported; that of goclr includes its program's start.
-goclr decodes every image to see that it can be; the others store what they read.
+
+    goclr               checks every image as a training would decode it, and syncs what it writes
+    goclr-header        checks the header and end of every image, and syncs what it writes
+    webdataset          ShardWriter stores what is read
+    webdataset-decoded  the same, after Pillow has decoded the image to see that it can be
+    litdata             optimize stores what is read
+    ffcv                DatasetWriter decodes by Pillow and encodes as JPEG of quality 90: it stores no bytes that a loader of images reads as they come
 """
 
+import functools
 import multiprocessing
 import os
 import pathlib
@@ -20,22 +27,29 @@ SHARD = 64 << 20  # bytes
 
 
 def write_webdataset(job):
-    import webdataset
+    import io
 
-    number, files, classes, out = job
+    import webdataset
+    from PIL import Image
+
+    number, files, classes, out, decode = job
     with webdataset.ShardWriter(f"{out}/{number}-%05d.tar", maxsize=SHARD, maxcount=1 << 40, verbose=0) as writer:
         for file in files:
             key = file.relative_to(file.parents[1]).with_suffix("")
-            writer.write({"__key__": str(key), "jpg": file.read_bytes(), "cls": classes[file.parent.name]})
+            image = file.read_bytes()
+            if decode:
+                Image.open(io.BytesIO(image)).load()
+            writer.write({"__key__": str(key), "jpg": image, "cls": classes[file.parent.name]})
 
 
-def webdataset(files, classes, out):
+def webdataset(files, classes, out, decode=False):
     import webdataset  # noqa: F401
+    from PIL import Image  # noqa: F401
 
     begin = time.perf_counter()
     os.makedirs(out)
     with multiprocessing.Pool(CORES) as pool:
-        pool.map(write_webdataset, [(k, files[k::CORES], classes, out) for k in range(CORES)])
+        pool.map(write_webdataset, [(k, files[k::CORES], classes, out, decode) for k in range(CORES)])
     return time.perf_counter() - begin
 
 
@@ -52,9 +66,36 @@ def litdata(files, classes, out):
     return time.perf_counter() - begin
 
 
-def goclr(folder, out, program):
+class Images:
+    """What FFCV's writer asks for images by their numbers."""
+
+    def __init__(self, files, classes):
+        self.files, self.classes = files, classes
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, i):
+        from PIL import Image
+
+        return Image.open(self.files[i]).convert("RGB"), self.classes[self.files[i].parent.name]
+
+
+def ffcv(files, classes, out):
+    from ffcv.fields import IntField, RGBImageField
+    from ffcv.writer import DatasetWriter
+
     begin = time.perf_counter()
-    subprocess.run([program, "-in", folder, "-out", out, "-workers", str(CORES), "-shard-mb", str(SHARD >> 20), "-max-bad", "0"],
+    os.makedirs(out)
+    fields = {"image": RGBImageField(write_mode="jpg", jpeg_quality=90), "label": IntField()}
+    DatasetWriter(f"{out}/images.beton", fields, num_workers=CORES).from_indexed_dataset(Images(files, classes))
+    return time.perf_counter() - begin
+
+
+def goclr(folder, out, program, check):
+    begin = time.perf_counter()
+    subprocess.run([program, "-in", folder, "-out", out, "-workers", str(CORES), "-shard-mb", str(SHARD >> 20), "-max-bad", "0",
+                    "-check", check],
                    check=True, stdout=sys.stderr)
     return time.perf_counter() - begin
 
@@ -64,15 +105,16 @@ def main():
     shutil.rmtree(out, ignore_errors=True)
     files = sorted((f for f in pathlib.Path(folder).rglob("*") if f.suffix.lower() in (".jpg", ".jpeg")), key=str)
     classes = {name: k for k, name in enumerate(sorted({f.parent.name for f in files}))}
-    if library == "goclr":
-        seconds = goclr(folder, out, sys.argv[5])
+    if library.startswith("goclr"):
+        seconds = goclr(folder, out, sys.argv[5], "header" if library == "goclr-header" else "full")
     else:
         log = os.dup(1)
         os.dup2(2, 1)  # libraries print what they do
-        seconds = {"webdataset": webdataset, "litdata": litdata}[library](files, classes, out)
+        write = {"webdataset": webdataset, "webdataset-decoded": functools.partial(webdataset, decode=True), "litdata": litdata, "ffcv": ffcv}
+        seconds = write[library](files, classes, out)
         os.dup2(log, 1)
     written = sum(f.stat().st_size for f in pathlib.Path(out).rglob("*") if f.is_file())
-    if written < sum(f.stat().st_size for f in files):
+    if library != "ffcv" and written < sum(f.stat().st_size for f in files):
         sys.exit(f"{out} has {written} bytes, fewer than the images")
     print(f"BenchmarkIngest/{case}/{library} 1 {len(files) / seconds:.1f} images/s {seconds:.3f} s", flush=True)
 

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/goclr/goclr/cmd/internal/cli"
 	"github.com/goclr/goclr/datasets"
@@ -34,6 +36,9 @@ SRC is one of
   synthetic                  the procedural set; synthetic:n=20000,size=96,seed=7
 and "#train" or "#test" after it where it has splits.
 
+Every image is checked as a training would decode it. With -check header, for images that are known to be good, only its header and
+end are looked at: a training sets aside what does not decode, and "ingest verify -decode" finds it.
+
 Images go into shards as they are. With -max-side, those that are larger are re-encoded once, as smaller JPEGs: every
 epoch then reads and decodes less. The manifest records it, and a run on such shards is another than one on the originals.
 
@@ -56,6 +61,8 @@ func ingest(ctx context.Context, args []string) error {
 	out := f.String("out", "", "the `folder` to make for the shards")
 	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails")
 	maxPixels := maxPixelsFlag(f)
+	check := f.String("check", "full",
+		"how images are checked: `full`, as a training decodes them, or header, of images that are known to be good")
 	maxSide := f.Int("max-side", 0,
 		"the longer side in `pixels` that larger images are re-encoded to (default: every image stays as it is)")
 	quality := f.Int("quality", 90, "the JPEG `quality` of re-encoded images, 1 to 100")
@@ -83,6 +90,8 @@ func ingest(ctx context.Context, args []string) error {
 		return cli.Usagef("-max-pixels %d: it must be at least 1", *maxPixels)
 	case badLimit(*maxPixels) != nil:
 		return cli.Usagef("-max-pixels %d: %v", *maxPixels, badLimit(*maxPixels))
+	case *check != "full" && *check != "header":
+		return cli.Usagef("-check %s: it is full or header", *check)
 	case f.Given("max-side") && (*maxSide < smallestMaxSide || *maxSide > largestMaxSide):
 		return cli.Usagef("-max-side %d: it must be from %d to %d pixels; leave it out to keep every image as it is",
 			*maxSide, smallestMaxSide, largestMaxSide)
@@ -100,13 +109,13 @@ func ingest(ctx context.Context, args []string) error {
 		return err
 	}
 	o := datasets.IngestOptions{
-		Check:       func(b []byte) (int, int, error) { return stages.Check(b, *maxPixels) },
 		MaxBad:      *maxBad,
 		Workers:     *workers,
 		ShardBytes:  int64(*shardMB) << 20,
 		Deduplicate: *dedupe,
 		Replace:     *force,
 	}
+	o.Check, o.CheckName = checker(*check, *maxPixels)
 	if o.Part, o.Parts, err = parsePart(*part); err != nil {
 		return err
 	}
@@ -131,6 +140,20 @@ const (
 	smallestMaxSide = 32
 	largestMaxSide  = 65500
 )
+
+// checker is the check of images by the flags, and a name for it where it is not the default.
+func checker(check string, maxPixels int) (f func([]byte) (int, int, error), name string) {
+	var flags []string
+	f = func(b []byte) (int, int, error) { return stages.Check(b, maxPixels) }
+	if check != "full" {
+		f = func(b []byte) (int, int, error) { return stages.CheckHeader(b, maxPixels) }
+		flags = append(flags, "-check "+check)
+	}
+	if maxPixels != stages.DefaultMaxPixels {
+		flags = append(flags, fmt.Sprintf("-max-pixels %d", maxPixels))
+	}
+	return f, strings.Join(flags, " ")
+}
 
 // badLimit returns the error of a pixel limit that no image could be decoded under.
 func badLimit(maxPixels int) error {

@@ -147,6 +147,33 @@ func TestMaxPixels(t *testing.T) {
 	}
 }
 
+// TestCheck: an image that is damaged inside is bad, unless only headers are looked at, which the manifest tells.
+func TestCheck(t *testing.T) {
+	damaged := jpegBytes(t)
+	codes := bytes.Index(damaged, []byte{0xff, 0xc4})
+	copy(damaged[codes+5:], bytes.Repeat([]byte{0xff}, 16)) // how many there are of each length
+	in := photos(t, map[string][]byte{"dog/damaged.jpg": damaged})
+	full, header := filepath.Join(t.TempDir(), "full"), filepath.Join(t.TempDir(), "header")
+	if code, said := command(t, "-in", in, "-out", full, "-max-bad", "0.2"); code != cli.ExitOK || !strings.Contains(said, "1 bad") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if code, said := command(t, "-in", in, "-out", header, "-max-bad", "0", "-check", "header"); code != cli.ExitOK || !strings.Contains(said, "9 images") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	for dir, want := range map[string]bool{full: false, header: true} {
+		m, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+		if err != nil || bytes.Contains(m, []byte(`"check": "-check header"`)) != want {
+			t.Errorf("%v, manifest %s", err, m)
+		}
+	}
+	if code, said := command(t, "verify", header); code != cli.ExitOK {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	if code, said := command(t, "verify", "-decode", header); code != cli.ExitFailure || !strings.Contains(said, "dog/damaged.jpg") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	for _, c := range []struct {
 		args string
@@ -157,6 +184,9 @@ func TestUsage(t *testing.T) {
 		{"-in synthetic -out x -max-bad 2", "-max-bad 2"},
 		{"-in synthetic -out x -workers 0", "-workers 0"},
 		{"-in synthetic -out x -max-pixels 0", "-max-pixels 0"},
+		{"-in synthetic -out x -check no", "full or header"},
+		{"look s3://bucket/shards", "copy s3://bucket/shards here"},
+		{"merge -out x part s3://bucket/shards", "copy s3://bucket/shards here"},
 		{"-in synthetic -out x -shard-mb 0", "-shard-mb 0"},
 		{"-input synthetic", "did you mean -in?"},
 		{"-in synthetic -maxbad 1", "did you mean -max-bad?"},

@@ -86,6 +86,9 @@ func look(ctx context.Context, args []string) error {
 	case badLimit(l.maxPixels) != nil:
 		return cli.Usagef("-max-pixels %d: %v", l.maxPixels, badLimit(l.maxPixels))
 	}
+	if err := localOnly("look", f.Arg(0)); err != nil {
+		return err
+	}
 	return l.run(ctx, f.Arg(0))
 }
 

@@ -38,6 +38,9 @@ func merge(ctx context.Context, args []string) error {
 	case f.NArg() == 0:
 		return cli.Usagef("which parts? Name the folders that ingest -part has written")
 	}
+	if err := localOnly("merge", f.Args()...); err != nil {
+		return err
+	}
 	clock := cli.NewMeter("", 0, 0)
 	sum, err := datasets.Merge(ctx, *out, f.Args(), *force)
 	if err != nil {

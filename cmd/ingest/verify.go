@@ -17,7 +17,7 @@ import (
 
 const verifyHelp = `
 ingest verify reads every byte of a folder of shards and compares it with the checksums. It fails if a bit has changed, or if a file is
-missing or too many.
+missing or too many. DIR may be a URL, such as s3://bucket/shards: they are fetched one by one, to the folder of TMPDIR.
 
   ingest verify DIR
 

@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string) error {
 	defer data.Close()
 	line := cli.NewLine(os.Stderr)
 	defer line.Close()
+	s.warnOfCache(line, data)
 	bad, err := openBadImages(ctx, s, data, line)
 	if err != nil {
 		return err
@@ -110,6 +111,18 @@ func run(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(os.Stderr, "The encoder is in %s\n", filepath.Join(s.out, "weights.safetensors"))
 	return nil
+}
+
+// warnOfCache says so where a cache is too small for the order in which images are read.
+func (s *settings) warnOfCache(line *cli.Line, data datasets.Dataset) {
+	c, ok := data.(datasets.Cacher)
+	if !ok || s.window > 0 {
+		return
+	}
+	if need, limit := c.Cache(); need > limit {
+		line.Printf("warning: the shards of %s have %.1f GiB, and -cache-limit keeps %.1f: most are fetched again and again; raise it, or name a -window of images that are shuffled among each other",
+			s.data, float64(need)/(1<<30), float64(limit)/(1<<30))
+	}
 }
 
 // explain adds the next step to an error of the training.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 	"github.com/goclr/goclr/pipeline"
 )
 
@@ -30,10 +31,10 @@ func TestMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, map[string][]byte{"x/cat/a.png": {1}})
 			requests := 0
-			s.answer = func(w http.ResponseWriter, _ *http.Request) bool {
+			s.Answer = func(w http.ResponseWriter, _ *http.Request) bool {
 				requests++
 				if x.status != 0 {
-					refuseWith(w, x.status, x.code)
+					s3test.RefuseWith(w, x.status, x.code)
 				}
 				return x.status != 0
 			}
@@ -62,7 +63,7 @@ func TestMistakes(t *testing.T) {
 // TestGivesUp makes sure that a server that stays broken is told, with the number of attempts.
 func TestGivesUp(t *testing.T) {
 	s := newServer(t, map[string][]byte{"x": {1}})
-	s.faults = func(*http.Request) fault { return refuse }
+	s.Faults = func(*http.Request) s3test.Fault { return s3test.Refuse }
 	_, err := openBucket(t, s, "").Open(t.Context(), "x")
 	wantError(t, err, "s3://bucket/x", "12 attempts", "500")
 	if !isOfSource(err) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 )
 
 // pictures are the names and contents of a small dataset.
@@ -127,8 +128,9 @@ func TestFormsRemote(t *testing.T) {
 	files, specs := forms(t)
 	dir := writeFiles(t, files)
 	sound, faulty := newServer(t, maps.Clone(files)), newServer(t, maps.Clone(files))
-	sound.put("a/photos/", nil) // as some programs make folders
-	faulty.faults = failing(refuse, throttle, drop, cut, mislead)
+	sound.Put("a/photos/", nil) // as some programs make folders
+	faults := []s3test.Fault{s3test.Refuse, s3test.Throttle, s3test.Busy, s3test.Drop, s3test.Cut, s3test.Mislead}
+	faulty.Faults = s3test.Some(0.2, 1, faults...)
 	for _, spec := range specs {
 		t.Run(spec, func(t *testing.T) {
 			want := content(t, filepath.Join(dir, spec))
@@ -150,8 +152,8 @@ func TestFormsRemote(t *testing.T) {
 			}
 		})
 	}
-	for f := refuse; f <= mislead; f++ {
-		if n := faulty.faulty[f]; n == 0 && f != hang && f != hangLater {
+	for _, f := range faults {
+		if faulty.Faulty(f) == 0 {
 			t.Errorf("fault %d never happened", f)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 	"github.com/goclr/goclr/datasets/internal/retry"
 	"github.com/goclr/goclr/pipeline"
 )
@@ -37,8 +38,20 @@ func openQuick(ctx context.Context, url string) (datasets.Bucket, error) {
 	})
 }
 
+// A server is one whose URLs are those of the scheme quick.
+type server struct{ *s3test.Server }
+
+func newServer(t testing.TB, objects map[string][]byte) server {
+	s := server{s3test.New(objects)}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// url names what lies below a prefix, or an object.
+func (s server) url(path string) string { return "quick://bucket/" + path + "?endpoint=" + s.URL }
+
 // openBucket opens what lies below a prefix of a server.
-func openBucket(t testing.TB, s *server, prefix string) datasets.Bucket {
+func openBucket(t testing.TB, s server, prefix string) datasets.Bucket {
 	t.Helper()
 	b, err := openQuick(t.Context(), s.url(prefix))
 	if err != nil {

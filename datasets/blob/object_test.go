@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/goclr/goclr/datasets"
+	"github.com/goclr/goclr/datasets/blob/s3test"
 )
 
 // TestList goes through several pages, of which one is refused at first.
@@ -23,10 +24,10 @@ func TestList(t *testing.T) {
 	want := map[string]int64{}
 	for i := range 40 {
 		name := "d/" + strconv.Itoa(i)
-		s.put("p/"+name, make([]byte, i))
+		s.Put("p/"+name, make([]byte, i))
 		want[name] = int64(i)
 	}
-	s.faults = failing(refuse, drop, cut)
+	s.Faults = s3test.Some(0.1, 1, s3test.Refuse, s3test.Drop, s3test.Cut)
 	last := ""
 	for info, err := range openBucket(t, s, "p").List(t.Context()) {
 		if err != nil {
@@ -53,9 +54,9 @@ func TestReadAt(t *testing.T) {
 	want := bytesOf(300000)
 	s := newServer(t, map[string][]byte{"p/o": want, "p/empty": {}})
 	b := openBucket(t, s, "p/")
-	for _, f := range []fault{none, cut, mislead} {
-		if f != none {
-			s.faults = failing(f)
+	for _, f := range []s3test.Fault{s3test.None, s3test.Cut, s3test.Mislead} {
+		if f != s3test.None {
+			s.Faults = s3test.Some(0.1, 1, f)
 		}
 		o := openObject(t, b, "o")
 		if o.Size() != 300000 {
@@ -111,7 +112,7 @@ func TestRequests(t *testing.T) {
 		if !bytes.Equal(read(openObject(t, b, "o"), x.size, 0), want) {
 			t.Error("other bytes")
 		}
-		if _, gets := s.requests(); gets != x.gets {
+		if _, gets := s.Requests(); gets != x.gets {
 			t.Errorf("%d requests for reads of %d bytes", gets, x.size)
 		}
 	}
@@ -119,7 +120,7 @@ func TestRequests(t *testing.T) {
 	if !bytes.Equal(read(o, 500, 30000), want[30000:]) {
 		t.Error("other bytes")
 	}
-	if _, gets := s.requests(); gets != 3 { // one by Open, one for the first part, one for all that follows
+	if _, gets := s.Requests(); gets != 3 { // one by Open, one for the first part, one for all that follows
 		t.Errorf("%d requests for reads from the middle on", gets)
 	}
 }
@@ -128,21 +129,21 @@ func TestRequests(t *testing.T) {
 func TestReplaced(t *testing.T) {
 	for _, ignore := range []bool{false, true} {
 		s := newServer(t, map[string][]byte{"o": bytesOf(100000)})
-		s.ignoreMatch = ignore
+		s.IgnoreMatch = ignore
 		o := openObject(t, openBucket(t, s, ""), "o")
 		if _, err := o.ReadAt(t.Context(), make([]byte, 10), 500); err != nil {
 			t.Fatal(err)
 		}
 		other := bytesOf(100000)
 		other[7] ^= 1
-		s.put("o", other)
-		s.requests()
+		s.Put("o", other)
+		s.Requests()
 		_, err := o.ReadAt(t.Context(), make([]byte, 10), 600)
 		wantError(t, err, "s3://bucket/o", "replaced")
 		if !isOfSource(err) {
 			t.Error("an image is to blame")
 		}
-		if _, gets := s.requests(); gets != 1 {
+		if _, gets := s.Requests(); gets != 1 {
 			t.Errorf("%d requests", gets)
 		}
 	}
@@ -166,9 +167,9 @@ func TestReplacedFile(t *testing.T) {
 // TestStall has a server fall silent: the request is given up and made again.
 func TestStall(t *testing.T) {
 	want := bytesOf(100000)
-	for _, f := range []fault{hang, hangLater} {
+	for _, f := range []s3test.Fault{s3test.Hang, s3test.HangLater} {
 		s := newServer(t, map[string][]byte{"o": want})
-		s.faults = first(f)
+		s.Faults = s3test.First(1, f)
 		got := make([]byte, len(want))
 		if _, err := openObject(t, openBucket(t, s, ""), "o").ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("fault %d: %v, or other bytes", f, err)
@@ -195,7 +196,7 @@ func TestCancel(t *testing.T) {
 	}
 
 	ctx, cancel = context.WithCancel(t.Context())
-	s.faults = func(*http.Request) fault { cancel(); return hang }
+	s.Faults = func(*http.Request) s3test.Fault { cancel(); return s3test.Hang }
 	for _, call := range []func() error{
 		func() error { _, err := o.ReadAt(ctx, make([]byte, 10), 500); return err },
 		func() error { _, err := b.Open(ctx, "o"); return err },

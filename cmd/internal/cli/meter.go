@@ -43,7 +43,7 @@ func (m *Meter) Text(done int) string {
 }
 
 // tooEarly is how long a rate is unknown: the first of a thousand things is done at once, and tells nothing of the others.
-const tooEarly = 100 * time.Millisecond
+const tooEarly = 10 * time.Millisecond
 
 // PerSecond is the rate of n things, or bytes, since the start; 0 while it is too early to tell.
 func (m *Meter) PerSecond(n int64) float64 {

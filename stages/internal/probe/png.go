@@ -5,7 +5,8 @@ import (
 	"hash/crc32"
 )
 
-// readPNG walks the chunks up to IEND and checks the sums of those that a decoder needs (PNG, section 5).
+// readPNG walks the chunks up to IEND and checks their sums, also of those that a decoder could do without (PNG, section 5): the orientation is
+// in one of them, and so is what is transparent, and the name of a chunk may be what has changed.
 func readPNG(b []byte) (Info, error) {
 	var info Info
 	rest := b[8:]
@@ -22,8 +23,7 @@ func readPNG(b []byte) (Info, error) {
 			return info, truncated("the IEND chunk")
 		}
 		body := rest[8 : 8+n]
-		critical := kind[0]&0x20 == 0
-		if critical && crc32.ChecksumIEEE(rest[4:8+n]) != binary.BigEndian.Uint32(rest[8+n:]) {
+		if crc32.ChecksumIEEE(rest[4:8+n]) != binary.BigEndian.Uint32(rest[8+n:]) {
 			return info, corrupt("the checksum of chunk %q is wrong", kind)
 		}
 		switch kind {

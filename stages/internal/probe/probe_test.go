@@ -96,3 +96,21 @@ func TestDamageIsSeenWithoutDecoding(t *testing.T) {
 		}
 	}
 }
+
+// TestFlippedPNG: no bit of a PNG can change unseen, not even where a decoder would go on: one of these turns the image round.
+func TestFlippedPNG(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join("..", "..", "testdata", "decode", "orientation6.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := Read(whole); err != nil || info.Orientation != 6 {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	for bit := range 8 * len(whole) {
+		whole[bit/8] ^= 1 << (bit % 8)
+		if info, err := Read(whole); err == nil {
+			t.Errorf("bit %d: taken as %+v", bit, info)
+		}
+		whole[bit/8] ^= 1 << (bit % 8)
+	}
+}

@@ -82,17 +82,40 @@ static void narrow(struct jpeg_decompress_struct *j, region *r) {
 	r->w = w;
 }
 
+/* start reads up to the data of the only scan, or all scans where there are several. */
+static void start(decoder *d, const unsigned char *file, size_t n) {
+	struct jpeg_decompress_struct *j = &d->jpeg;
+	jpeg_mem_src(j, file, n);
+	jpeg_read_header(j, TRUE);
+	if (!ordinary(j)) give_up(d, "neither grey nor colour of three components of 8 bits in Huffman coding");
+	j->out_color_space = JCS_RGB;
+	jpeg_start_decompress(j);
+}
+
+const char *decoder_check(decoder *d, const unsigned char *file, size_t n, int w, int h) {
+	struct jpeg_decompress_struct *j = &d->jpeg;
+	if (setjmp(d->failed)) {
+		jpeg_abort_decompress(j);
+		return d->message;
+	}
+	start(d, file, n);
+	if ((int)j->output_width != w || (int)j->output_height != h) give_up(d, "its size is another than expected");
+	if (!jpeg_has_multiple_scans(j)) { /* or else all of it has been read by now */
+		if (!huffman_start(d)) give_up(d, "only a decode can check it");
+		huffman_skip(d);
+	}
+	j->output_scanline = j->output_height; /* no transform and no colour: what makes pixels of coefficients finds no fault with any */
+	jpeg_finish_decompress(j);
+	return NULL;
+}
+
 const char *decoder_read(decoder *d, const unsigned char *file, size_t n, region *r, unsigned char *dst, size_t size) {
 	struct jpeg_decompress_struct *j = &d->jpeg;
 	if (setjmp(d->failed)) {
 		jpeg_abort_decompress(j);
 		return d->message;
 	}
-	jpeg_mem_src(j, file, n);
-	jpeg_read_header(j, TRUE);
-	if (!ordinary(j)) give_up(d, "neither grey nor colour of three components of 8 bits in Huffman coding");
-	j->out_color_space = JCS_RGB;
-	jpeg_start_decompress(j);
+	start(d, file, n);
 
 	int width = j->output_width, height = j->output_height;
 	if (r->x < 0 || r->y < 0 || r->w < 1 || r->h < 1 || r->w > width - r->x || r->h > height - r->y)

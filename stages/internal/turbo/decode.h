@@ -25,4 +25,8 @@ decoder *decoder_new(void);
    padding. It sets r to what it has decoded. Returns NULL, or says why it could not; the text is valid until the next call. */
 const char *decoder_read(decoder *d, const unsigned char *file, size_t n, region *r, unsigned char *dst, size_t size);
 
+/* decoder_check reads all of the JPEG of n bytes at file, of w by h pixels, and makes no pixels. Returns NULL if decoder_read would make the
+   whole image of it; otherwise says what is wrong, or that only decoder_read can tell. The text is valid until the next call. */
+const char *decoder_check(decoder *d, const unsigned char *file, size_t n, int w, int h);
+
 #endif

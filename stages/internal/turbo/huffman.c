@@ -37,6 +37,12 @@ INLINE unsigned total(unsigned e) { return e & 63; }
 INLINE unsigned width(unsigned e) { return e >> 6 & 15; }
 INLINE unsigned zeros(unsigned e) { return e >> 10; }
 
+/* A leap is as many coefficients as the next bits hold whole. From the lowest bit: their bits, 4; the places that they take, 6; whether the
+   block ends there. */
+INLINE unsigned leap_bits(unsigned l) { return l & 15; }
+INLINE unsigned leap_places(unsigned l) { return l >> 4 & 63; }
+INLINE unsigned leap_ends(unsigned l) { return l >> 10; }
+
 /* make_table returns 0 for a table that does not belong to 8-bit samples. Most files have the same tables as the one before. */
 static int make_table(struct huffman_table *t, const JHUFF_TBL *from, unsigned widest) {
 	if (!from) return 0;
@@ -61,6 +67,25 @@ static int make_table(struct huffman_table *t, const JHUFF_TBL *from, unsigned w
 	return 1;
 }
 
+/* make_leaps makes the leaps of a table of AC coefficients, once. */
+static void make_leaps(struct huffman_table *t) {
+	if (t->leaps_made) return;
+	for (unsigned ahead = 0; ahead < 1 << LEAP_BITS; ahead++) {
+		unsigned bits = 0, places = 0, ends = 0;
+		while (!ends && bits < LEAP_BITS) {
+			unsigned next = ahead << bits & ((1 << LEAP_BITS) - 1), e = t->lookup[next << LOOKUP_BITS >> LEAP_BITS];
+			if (e == 0 || bits + total(e) > LEAP_BITS) break;
+			unsigned more = width(e) > 0 || zeros(e) == 15 ? zeros(e) + 1 : 0;
+			if (places + more >= DCTSIZE2) break;
+			bits += total(e);
+			places += more;
+			ends = more == 0;
+		}
+		t->leaps[ahead] = ends << 10 | places << 4 | bits;
+	}
+	t->leaps_made = 1;
+}
+
 /* next_segment reads the segment that begins at from. It returns 0 where no marker ends it. */
 static int next_segment(struct huffman *h, const uint8_t *from) {
 	uint8_t *to = h->segment;
@@ -83,12 +108,12 @@ static int next_segment(struct huffman *h, const uint8_t *from) {
 }
 
 /* unread returns how many bits of the segment were not used; negative: how many too many. */
-static long unread(const struct huffman *h) { return 8 * (long)(h->segment + h->size - h->reader.at) + h->reader.bits; }
+INLINE long unread(const struct huffman *h, const struct bit_reader *r) { return 8 * (long)(h->segment + h->size - r->at) + r->bits; }
 
 _Noreturn static void damaged(j_decompress_ptr j) { give_up(j->client_data, "Corrupt JPEG data: bad Huffman code"); }
 
 static void restart(struct huffman *h, j_decompress_ptr j) {
-	if (unread(h) >= 8 || h->marker[1] != 0xd0 + h->restarts || !next_segment(h, h->marker + 2)) damaged(j);
+	if (unread(h, &h->reader) >= 8 || h->marker[1] != 0xd0 + h->restarts || !next_segment(h, h->marker + 2)) damaged(j);
 	h->restarts = (h->restarts + 1) % 8;
 	h->until_restart = j->restart_interval;
 }
@@ -181,10 +206,57 @@ static boolean decode_mcu(j_decompress_ptr j, JBLOCKROW *blocks) {
 		}
 	}
 	h->reader = r;
-	if (unread(h) < 0) damaged(j);
+	if (unread(h, &r) < 0) damaged(j);
 	j->src->next_input_byte = h->marker;
 	j->src->bytes_in_buffer = h->end - h->marker;
 	return TRUE;
+}
+
+/* skip_ac is read_ac for whoever wants no coefficients: it goes over several where the next bits hold them whole. */
+INLINE int skip_ac(int k, const struct huffman_table *t, struct bit_reader *r, j_decompress_ptr j) {
+	unsigned l = t->leaps[r->ahead >> (64 - LEAP_BITS)];
+	if (__builtin_expect(l == 0 || k + leap_places(l) + leap_ends(l) > DCTSIZE2, 0)) {
+		JBLOCK skipped;
+		return read_ac(skipped, k, t, r, j);
+	}
+	drop(r, leap_bits(l));
+	return leap_ends(l) ? DCTSIZE2 : k + leap_places(l);
+}
+
+/* skip_units goes over n units with no restart marker between them. */
+static void skip_units(struct huffman *h, j_decompress_ptr j, size_t n) {
+	struct bit_reader r = h->reader; /* stays in registers */
+	for (; n > 0; n--) {
+		for (int i = 0; i < j->blocks_in_MCU; i++) {
+			const jpeg_component_info *component = j->cur_comp_info[j->MCU_membership[i]];
+			fill(&r);
+			drop(&r, total(next_entry(&h->dc[component->dc_tbl_no], &r, j)));
+			const struct huffman_table *ac = &h->ac[component->ac_tbl_no];
+			for (int k = 1; k < DCTSIZE2;) {
+				fill(&r);
+				k = skip_ac(k, ac, &r, j);
+				if (k < DCTSIZE2) k = skip_ac(k, ac, &r, j);
+			}
+		}
+		if (unread(h, &r) < 0) damaged(j);
+	}
+	h->reader = r;
+}
+
+void huffman_skip(decoder *d) {
+	struct huffman *h = &d->huffman;
+	j_decompress_ptr j = &d->jpeg;
+	for (int i = 0; i < j->comps_in_scan; i++) make_leaps(&h->ac[j->cur_comp_info[i]->ac_tbl_no]);
+	size_t left = (size_t)j->MCUs_per_row * j->MCU_rows_in_scan, most = j->restart_interval > 0 ? j->restart_interval : left;
+	for (size_t n; left > 0; left -= n) {
+		n = left < most ? left : most;
+		skip_units(h, j, n);
+		if (n < left) restart(h, j);
+	}
+	huffman_end(d);
+	j->src->next_input_byte = h->marker;
+	j->src->bytes_in_buffer = h->end - h->marker;
+	j->inputctl->finish_input_pass(j);
 }
 
 int huffman_start(decoder *d) {
@@ -212,7 +284,7 @@ int huffman_start(decoder *d) {
 }
 
 void huffman_end(decoder *d) {
-	if (unread(&d->huffman) >= 8) damaged(&d->jpeg);
+	if (unread(&d->huffman, &d->huffman.reader) >= 8) damaged(&d->jpeg);
 }
 
 #else /* libjpeg's headers hide where its Huffman decoder is */
@@ -223,5 +295,7 @@ int huffman_start(decoder *d) {
 }
 
 void huffman_end(decoder *d) { (void)d; }
+
+void huffman_skip(decoder *d) { (void)d; }
 
 #endif

@@ -11,7 +11,7 @@
 
 #include <jpeglib.h>
 
-enum { LOOKUP_BITS = 10 };
+enum { LOOKUP_BITS = 10, LEAP_BITS = 12 };
 
 struct huffman_table {
 	JHUFF_TBL of; /* made from this one */
@@ -19,6 +19,8 @@ struct huffman_table {
 	uint16_t lookup[1 << LOOKUP_BITS]; /* the entry of the code that the next bits begin with; 0: it is longer, or none */
 	int32_t last[17];                  /* the last code of each length, -1 if there is none */
 	int32_t offset[17];                /* from a code to its place in of.huffval */
+	int leaps_made;
+	uint16_t leaps[1 << LEAP_BITS]; /* the leap that the next bits hold; 0: none */
 };
 
 struct bit_reader {
@@ -45,5 +47,9 @@ int huffman_start(struct decoder *d);
 
 /* huffman_end checks that the data was used up, after the last row. */
 void huffman_end(struct decoder *d);
+
+/* huffman_skip goes over the whole scan instead of reading rows, after huffman_start: it sees all damage that these would, and makes no
+   coefficients. It ends the pass over the input, and does what huffman_end does. */
+void huffman_skip(struct decoder *d);
 
 #endif

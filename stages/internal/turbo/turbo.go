@@ -10,6 +10,8 @@ package turbo
 #cgo CFLAGS: -O2
 #cgo noescape decoder_read
 #cgo nocallback decoder_read
+#cgo noescape decoder_check
+#cgo nocallback decoder_check
 #include "decode.h"
 */
 import "C"
@@ -59,6 +61,20 @@ func read(dst, b []byte, r image.Rectangle, huffman bool) (_ image.Rectangle, fa
 	}
 	x, y := int(c.x), int(c.y)
 	return image.Rect(x, y, x+int(c.w), y+int(c.h)), c.fast != 0, nil
+}
+
+// Check reads all of the JPEG b, whose header says w by h pixels, and makes no pixels of it, in about a third of the time. Without an error
+// Decode makes the whole image of b. With one it may nevertheless: some kinds of file are not checked in this way.
+func Check(b []byte, w, h int) error {
+	d, err := take()
+	if err != nil {
+		return err
+	}
+	defer give(d)
+	if failed := C.decoder_check(d, (*C.uchar)(unsafe.SliceData(b)), C.size_t(len(b)), C.int(w), C.int(h)); failed != nil {
+		return fmt.Errorf("libjpeg-turbo: %s", C.GoString(failed))
+	}
+	return nil
 }
 
 // idle are the decompressors that no call is using.
