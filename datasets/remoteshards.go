@@ -38,7 +38,7 @@ const (
 	mostManifest   = 1 << 30
 	defaultCache   = 20 << 30
 	fetchBytes     = 256 << 10 // that are read of a shard at once: they stay in the processor's cache until they are checked and written
-	fetchesAtOnce  = 4         // of Prefetch
+	fetchesAtOnce  = 8         // of Prefetch
 	mappedFraction = 2         // of the cache: so much of it may be in use without being needed
 )
 

@@ -18,8 +18,10 @@ import (
 	"time"
 )
 
-// chunk is how many bytes are passed on at once.
-const chunk = 64 << 10
+const (
+	chunk   = 64 << 10              // bytes that are passed on at once
+	catchUp = 20 * time.Millisecond // of sending at full speed after a pause: sleeps take longer than they should
+)
 
 func main() {
 	log.SetFlags(0)
@@ -30,7 +32,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, *listen, link{*to, *delay, *rate * 1e6}); err != nil {
+	listener, err := net.Listen("tcp", *listen)
+	if err == nil {
+		err = serve(ctx, listener, link{*to, *delay, *rate * 1e6})
+	}
+	if err != nil {
 		log.Fatalf("farlink: %v", err)
 	}
 }
@@ -42,12 +48,8 @@ type link struct {
 	rate  float64 // bytes a second
 }
 
-// serve passes connections on until ctx ends.
-func serve(ctx context.Context, address string, l link) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
+// serve passes connections on until ctx ends, with which the listener is closed.
+func serve(ctx context.Context, listener net.Listener, l link) error {
 	var open sync.WaitGroup
 	defer open.Wait()
 	context.AfterFunc(ctx, func() { listener.Close() })
@@ -85,8 +87,8 @@ func (l link) connect(ctx context.Context, near net.Conn) error {
 	})
 	var free time.Time // when what was sent has passed
 	pass(near, far, func(n int) {
-		if now := time.Now(); free.Before(now) {
-			free = now
+		if late := time.Now().Add(-catchUp); free.Before(late) {
+			free = late
 		}
 		free = free.Add(time.Duration(float64(n) / l.rate * float64(time.Second)))
 		time.Sleep(time.Until(free))

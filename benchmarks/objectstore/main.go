@@ -119,4 +119,6 @@ type onePixel struct {
 func (p onePixel) Apply(s *pipeline.Sample) error { return p.take(s) }
 
 // Shape implements pipeline.Shaper.
-func (onePixel) Shape(pipeline.Shape) (pipeline.Shape, error) { return pipeline.Shape{H: 1, W: 1, C: 3}, nil }
+func (onePixel) Shape(pipeline.Shape) (pipeline.Shape, error) {
+	return pipeline.Shape{H: 1, W: 1, C: 3}, nil
+}
