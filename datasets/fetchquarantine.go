@@ -6,19 +6,23 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 )
 
 // FetchQuarantine copies the bad images that a store keeps to dir, a folder that ReadQuarantine reads then. The URL is that of a folder, such as
-// shards or a run, or of a file of bad images. Where the folder holds objects and none of them is such a file, there is nothing to copy; where the
+// shards or a run, or of a file of bad images, NAME.arrow. Where the folder holds objects and none of them is such a file, there is nothing to copy; where the
 // store has nothing of that name, the error is fs.ErrNotExist. Of shards of earlier versions the list comes without the bytes of the images.
 func FetchQuarantine(ctx context.Context, url, dir string) (err error) {
 	folder, base := splitURL(url)
+	if !strings.HasSuffix(base, ".arrow") { // an archive would be fetched for nothing
+		folder = ""
+	}
 	for _, place := range []struct{ url, name, local string }{
 		{url, QuarantineName, QuarantineName},
 		{url, quarantineList, quarantineList},
 		{folder, base, QuarantineName},
 	} {
-		if place.url == "" { // a whole bucket lies in no folder
+		if place.url == "" {
 			continue
 		}
 		err := fetchFrom(ctx, place.url, place.name, filepath.Join(dir, place.local))

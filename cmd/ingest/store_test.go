@@ -19,7 +19,7 @@ func TestInspectsStore(t *testing.T) {
 	if err := run(t.Context(), []string{"-in", photos(t, bad), "-out", shards, "-max-bad", "0.5"}); err != nil {
 		t.Fatal(err)
 	}
-	objects := map[string][]byte{"photos/1.jpg": jpegBytes(t)}
+	objects := map[string][]byte{"photos/1.jpg": jpegBytes(t), "photos.tar": []byte("no quarantine")}
 	for name, content := range files(t, shards) {
 		objects["set/"+filepath.ToSlash(name)] = []byte(content)
 	}
@@ -46,7 +46,9 @@ func TestInspectsStore(t *testing.T) {
 		}
 	}
 	saysAll(t, cli.ExitOK, []string{"has no bad images"}, "look", at("photos"))
-	saysAll(t, cli.ExitFailure, []string{at("nothing"), "name the folder"}, "look", at("nothing"))
+	for _, name := range []string{at("nothing"), at("photos.tar")} {
+		saysAll(t, cli.ExitFailure, []string{name, "name the folder"}, "look", name)
+	}
 
 	saysAll(t, cli.ExitOK, []string{"good: 8 images", "every image decodes", "2 bad images", "ingest look " + set}, "verify", "-decode", set)
 	saysAll(t, cli.ExitOK, []string{"8 images of 2 classes", "bad         2 (in its quarantine"}, "stat", set)
