@@ -42,6 +42,7 @@ type archives struct {
 	labels  *webDataset
 	bucket  Bucket
 	objects []Object
+	names   []string // of the objects, where there are several
 	// places has the first files that are no images, among which those of a published set would be.
 	places map[string]member
 }
@@ -85,6 +86,11 @@ func (a *archives) finish(ctx context.Context, split string) (Dataset, error) {
 	x, err := a.gatherer.finish(ctx, split)
 	if err != nil {
 		return nil, errors.Join(err, a.closeObjects())
+	}
+	if len(a.objects) > 1 {
+		if err := x.tellApart(ctx, a.names); err != nil {
+			return nil, errors.Join(err, x.close(), a.closeObjects())
+		}
 	}
 	return &collection{bucket: a.bucket, objects: a.objects, listing: x}, nil
 }

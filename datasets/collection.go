@@ -25,7 +25,7 @@ func (d *collection) Close() error {
 
 func (d *collection) Read(ctx context.Context, i int, s *pipeline.Sample) (err error) {
 	m, label := d.at(i)
-	s.Key, s.Label = m.key, label
+	s.Key, s.Label = d.sampleKey(m), label
 	if d.objects == nil {
 		return readWhole(ctx, s, d.bucket, m.key, m)
 	}

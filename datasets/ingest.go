@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/sourcegraph/conc/panics"
@@ -34,7 +35,7 @@ type IngestOptions struct {
 	CheckName string
 	// Reencode has large images stored smaller. Default nil: every image keeps its bytes.
 	Reencode *Reencoding
-	// MaxBad is the fraction of images, 0 to 1, that may be bad before the run fails. Default 0: none.
+	// MaxBad is the fraction of images, of a part those of the part, 0 to 1, that may be bad before the run fails. Default 0: none.
 	MaxBad float64
 	// Workers is the number of images checked at once. Default GOMAXPROCS.
 	Workers int
@@ -425,9 +426,12 @@ func (in *ingest) check(ctx context.Context, i uint32, sample *pipeline.Sample) 
 		err = tooLarge(sample.Key, int64(len(r.image)))
 	}
 	r.label = sample.Label
-	r.key = strings.ToValidUTF8(sample.Key, "\uFFFD")
-	if r.id = in.order.id(i); err == nil && keyID(sample.Key) != r.id {
+	switch r.id = in.order.id(i); {
+	case err != nil:
+	case keyID(r.key) != r.id:
 		r.stage, err = StageRead, errors.New("its name has changed since the data set was opened")
+	case !utf8.ValidString(r.key):
+		r.stage, err = StageKey, errors.New("its key is not UTF-8")
 	}
 	if err == nil {
 		r.crc = crc32.Checksum(r.image, castagnoli)

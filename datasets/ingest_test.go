@@ -177,7 +177,7 @@ func TestIngestWithoutLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := openSpec(t, dir)
-	want := []picture{{-1, "a\uFFFD.jpg", tinyImage(1)}, {-1, "empty.jpg", ""}}
+	want := []picture{{-1, `a\xff.jpg`, tinyImage(1)}, {-1, "empty.jpg", ""}}
 	if got := pictures(t, d); len(got) != 2 || got[0] != want[0] || got[1] != want[1] || len(d.Classes()) != 0 {
 		t.Errorf("%q of classes %q", got, d.Classes())
 	}

@@ -22,7 +22,7 @@ func (d *listed) Close() error { return errors.Join(closeAll(d.stores), d.listin
 
 func (d *listed) Read(ctx context.Context, i int, s *pipeline.Sample) error {
 	m, label := d.at(i)
-	s.Key, s.Label = m.key, label
+	s.Key, s.Label = d.sampleKey(m), label
 	name := m.key
 	if d.roots[m.object] != "" {
 		_, name = splitStore(m.key)

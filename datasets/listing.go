@@ -112,6 +112,7 @@ type listing struct {
 	chosen        []uint32 // members of the split, where there are others; nil: all
 	all           int      // members of all splits
 	fingerprint   func() string
+	archives      []archiveKey // by object, where names alone would not tell images apart
 }
 
 // finish makes the listing of a split, which may be "" where there is only one. The lister must not be used afterwards, and what it
@@ -253,7 +254,7 @@ func (x *listing) at(i int) (m member, label int32) {
 		key:    x.key(i),
 		offset: int64(binary.LittleEndian.Uint64(r[8:])),
 		size:   int64(binary.LittleEndian.Uint64(r[16:])),
-		object: int(binary.LittleEndian.Uint32(r[24:])),
+		object: int(x.object(i)),
 		class:  x.names[binary.LittleEndian.Uint32(r[28:])],
 	}
 	if x.place != nil {
@@ -281,8 +282,17 @@ func (x *listing) Fingerprint() string { return x.fingerprint() }
 // describe implements describer.
 func (x *listing) describe(i int, s *pipeline.Sample) error {
 	m, label := x.at(i)
-	s.Key, s.Label = m.key, label
+	s.Key, s.Label = x.sampleKey(m), label
 	return nil
+}
+
+// sampleKey is the key that an image has for all outside.
+func (x *listing) sampleKey(m member) string {
+	name := m.key
+	if x.archives != nil {
+		name = x.archives[m.object].key(name)
+	}
+	return sampleKeyOf(name)
 }
 
 // storedSize returns the bytes of image i as it is encoded; false where only reading it tells, or it cannot be read.
@@ -297,7 +307,7 @@ func (x *listing) digest() string {
 	d.list(x.classes)
 	for i := range x.Len() {
 		m, label := x.at(i)
-		d.text(m.key)
+		d.text(x.sampleKey(m))
 		d.number(uint64(m.size))
 		d.number(uint64(int64(label)))
 	}

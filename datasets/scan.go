@@ -78,24 +78,24 @@ func (a *archives) scanAll(ctx context.Context, names []string, o Options) (err 
 				s.object, s.err = scanOne(ctx, a.bucket, next, s.files, o)
 			})
 		}
-		if err := a.takeAll(scans[i], path.Dir(name)); err != nil {
+		if err := a.takeAll(scans[i], name); err != nil {
 			return fmt.Errorf("%s: %w", name, tooManyOpen(err))
 		}
 	}
 	return nil
 }
 
-// takeAll lists the files that a scan finds, and takes over its object if all went well.
-func (a *archives) takeAll(s *scan, folder string) error {
+// takeAll lists the files that a scan of an archive finds, and takes over its object if all went well.
+func (a *archives) takeAll(s *scan, name string) error {
 	for f := range s.files {
-		if err := a.take(f, folder); err != nil {
+		if err := a.take(f, path.Dir(name)); err != nil {
 			return err
 		}
 	}
 	if s.err != nil {
 		return s.err
 	}
-	a.objects = append(a.objects, s.object)
+	a.objects, a.names = append(a.objects, s.object), append(a.names, name)
 	return a.labels.flush()
 }
 

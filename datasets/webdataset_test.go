@@ -2,6 +2,9 @@ package datasets
 
 import (
 	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,11 +123,16 @@ func TestWebDatasetShards(t *testing.T) {
 	writeTemp(t, dir, "train/001.tar", tarBytes(t, files("1.cls=3", "1.jpg")))
 	writeTemp(t, dir, "again/0.tar", tarBytes(t, files("0.jpg", "0.cls=1")))
 	writeTemp(t, dir, "again/1.tar", tarBytes(t, files("0.jpg", "0.cls=2")))
+	writeTemp(t, dir, "packed/0.tar", tarBytes(t, files("0.jpg", "0.jpg", "0.cls=1"))) // twice in one archive: which is meant nobody knows
+	writeTemp(t, dir, "packed/1.tar", tarBytes(t, files("1.jpg", "1.cls=2")))
 	writeTemp(t, dir, "val/000.tar", tarBytes(t, files("2.cls=5", "2.jpg")))
 	for spec, want := range map[string]string{
 		"#train":                   "train/0.jpg=1 train/1.jpg=3",
 		"#val":                     "val/2.jpg=5",
-		"/again":                   "0.jpg=1 0.jpg=2", // each is a sample by itself
+		"/again":                   "0/0.jpg=1 1/0.jpg=2", // each is a sample by itself
+		"/again/{1,0}.tar":         "0/0.jpg=1 1/0.jpg=2",
+		"/again/1.tar":             "0.jpg=2",
+		"/packed":                  "0.jpg=1 0.jpg=1 1.jpg=2",
 		"/train":                   "0.jpg=1 1.jpg=3",
 		"/train/{000..001}.tar":    "0.jpg=1 1.jpg=3",
 		"/*/000.tar#val":           "val/2.jpg=5",
@@ -134,6 +142,55 @@ func TestWebDatasetShards(t *testing.T) {
 		d := openSpec(t, dir+spec)
 		if got := sortedOutline(t, d); got != want {
 			t.Errorf("%s: %s, want %s", spec, got, want)
+		}
+	}
+}
+
+// TestArchivesOfTheSameNames: archives that count from 0 each lose no image, whatever the order in which they are named.
+func TestArchivesOfTheSameNames(t *testing.T) {
+	dir := t.TempDir()
+	var names []string
+	for i := range 3 {
+		name := "part-" + string(rune('a'+i)) + ".tar"
+		writeTemp(t, dir, name, tarBytes(t, []picture{{key: "dog/0.jpg", bytes: tinyImage(2 * i)}, {key: "cat/0.jpg", bytes: tinyImage(2*i + 1)}}))
+		names = append(names, strings.TrimSuffix(name, ".tar"))
+	}
+	var want []picture
+	for i, name := range names {
+		want = append(want, picture{0, name + "/cat/0.jpg", tinyImage(2*i + 1)}, picture{1, name + "/dog/0.jpg", tinyImage(2 * i)})
+	}
+	byKey := func(a, b picture) int { return strings.Compare(a.key, b.key) }
+	for _, spec := range []string{dir, dir + "/part-*.tar", dir + "/part-{c,a,b}.tar"} {
+		src := openSpec(t, spec)
+		out := filepath.Join(t.TempDir(), "shards")
+		sum, err := Ingest(t.Context(), src, out, IngestOptions{Check: accept})
+		if err != nil || sum.Bad > 0 {
+			t.Fatalf("%s: %+v, %v", spec, sum, err)
+		}
+		for _, d := range []Dataset{src, openSpec(t, out)} {
+			got := pictures(t, d)
+			slices.SortFunc(got, byKey)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", spec, got, want)
+			}
+		}
+	}
+}
+
+func TestArchiveKeys(t *testing.T) {
+	for _, c := range []struct{ archives, want string }{
+		{"0.tar 1.tar", "0/d/7.jpg 1/d/7.jpg"},
+		{"train/0.tar.gz val/0.tar.gz", "train/0/d/7.jpg val/0/d/7.jpg"},
+		{"v1.2.tgz v1.3.tgz", "v1.2/d/7.jpg v1.3/d/7.jpg"},
+		{"0.tar 0.tar.gz", "0.tar/d/7.jpg 0.tar.gz/d/7.jpg"},
+	} {
+		var got []string
+		names := strings.Fields(c.archives)
+		for i, a := range archiveKeys(names) {
+			got = append(got, a.key(path.Join(path.Dir(names[i]), "d/7.jpg")))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %s, want %s", c.archives, got, c.want)
 		}
 	}
 }

@@ -27,7 +27,8 @@ SRC is one of
   photos/                    a folder laid out as class/name or split/class/name; a flat folder has no labels
   photos.tar                 an archive laid out in the same way; .tar.gz and .tar.zst too
   'photos/*.tar'             several archives, or a folder of them; quote the name, so that the shell leaves it as it is
-  'train-{000..123}.tar'     the same by number; in WebDataset archives, 0001.cls or 0001.json is the label of 0001.jpg
+  'train-{000..123}.tar'     the same by number; in WebDataset archives, 0001.cls or 0001.json is the label of 0001.jpg.
+                             Where each has a 0001.jpg, the archive's name comes before it: train-000/0001.jpg
   cifar-10-binary.tar.gz     CIFAR-10 or CIFAR-100, binary version, packed or unpacked
   stl10_binary.tar.gz        STL-10, packed or unpacked; "#unlabeled" or "#train+unlabeled" for its images without labels
   photos.parquet             a table of images as Hugging Face lays it out, or a folder of them; "#train:img" names a column
@@ -59,7 +60,7 @@ func ingest(ctx context.Context, args []string) error {
 	f := cli.NewFlags("ingest", help)
 	in := f.String("in", "", "the images: `SRC` as above")
 	out := f.String("out", "", "the `folder` to make for the shards")
-	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails")
+	maxBad := f.Float64("max-bad", 0.01, "the `fraction` of images that may be bad before the run fails; with -part, of the images of that part")
 	maxPixels := maxPixelsFlag(f)
 	check := f.String("check", "full",
 		"how images are checked: `full`, as a training decodes them, or header, of images that are known to be good")
