@@ -33,6 +33,12 @@ type Cacher interface {
 	Cache() (need, limit int64)
 }
 
+// A Quarantiner is a Dataset whose maker has set bad images aside, as Ingest does.
+type Quarantiner interface {
+	// Quarantined is their number; Len does not count them.
+	Quarantined() int
+}
+
 // Options says how Open works. The zero value is good.
 type Options struct {
 	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, and for

@@ -132,10 +132,7 @@ func (m *manifest) write(dir string, create func(string) (outputFile, error)) er
 
 // summary is what Ingest and Merge return.
 func (m *manifest) summary(kept int) Summary {
-	s := Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Kept: kept}
-	if m.Quarantine != nil {
-		s.Bad = m.Quarantine.Images
-	}
+	s := Summary{Images: m.Rows, Bytes: m.Bytes, Shards: len(m.Shards), Kept: kept, Bad: m.quarantined()}
 	if m.Duplicates != nil {
 		s.Duplicates = m.Duplicates.Images
 	}
@@ -143,6 +140,14 @@ func (m *manifest) summary(kept int) Summary {
 		s.Reencoded = m.Reencoding.Reencoded
 	}
 	return s
+}
+
+// quarantined is the number of bad images.
+func (m *manifest) quarantined() int {
+	if m.Quarantine == nil {
+		return 0
+	}
+	return m.Quarantine.Images
 }
 
 // readManifest reads and checks the manifest of a folder of shards.

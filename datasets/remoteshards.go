@@ -215,6 +215,9 @@ func (d *remoteShards) Cache() (need, limit int64) {
 	return need, d.limit
 }
 
+// Quarantined implements Quarantiner.
+func (d *remoteShards) Quarantined() int { return d.manifest.quarantined() }
+
 // Classes implements Dataset.
 func (d *remoteShards) Classes() []string { return d.manifest.Classes }
 

@@ -175,6 +175,7 @@ func (d *shards) damaged(shard, row int, why string) error {
 
 func (d *shards) Len() int            { return d.manifest.Rows }
 func (d *shards) Classes() []string   { return d.manifest.Classes }
+func (d *shards) Quarantined() int    { return d.manifest.quarantined() }
 func (d *shards) Fingerprint() string { return d.manifest.fingerprint() }
 
 func (d *shards) Close() error {

@@ -51,11 +51,7 @@ func Verify(ctx context.Context, name string, progress func(done, total int64)) 
 		return VerifyReport{}, fmt.Errorf("%s is damaged; copy these files again from where they came, or run ingest again:\n%w",
 			name, errors.Join(v.wrong...))
 	}
-	r := VerifyReport{Images: m.Rows, Shards: len(m.Shards), Bytes: v.done}
-	if m.Quarantine != nil {
-		r.Quarantined = m.Quarantine.Images
-	}
-	return r, nil
+	return VerifyReport{Images: m.Rows, Shards: len(m.Shards), Bytes: v.done, Quarantined: m.quarantined()}, nil
 }
 
 // remoteManifestOf reads the manifest of shards in a bucket, which may be those of a part. The name is for messages.
@@ -124,7 +120,7 @@ func (v *verifier) with(ctx context.Context, name string, look func()) {
 		v.fault(name, "it leads out of the folder")
 		return
 	}
-	if err := v.fetch(ctx, name, local); err != nil {
+	if err := fetchObject(ctx, v.bucket, name, local); err != nil {
 		v.fault(name, "%w", err)
 	} else {
 		look()
@@ -134,9 +130,9 @@ func (v *verifier) with(ctx context.Context, name string, look func()) {
 	}
 }
 
-// fetch copies an object to a file.
-func (v *verifier) fetch(ctx context.Context, name, local string) (err error) {
-	o, err := v.bucket.Open(ctx, name)
+// fetchObject copies an object of a bucket to a file.
+func fetchObject(ctx context.Context, b Bucket, name, local string) (err error) {
+	o, err := b.Open(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,6 @@ func TestUsage(t *testing.T) {
 		{"-in synthetic -out x -workers 0", "-workers 0"},
 		{"-in synthetic -out x -max-pixels 0", "-max-pixels 0"},
 		{"-in synthetic -out x -check no", "full or header"},
-		{"look s3://bucket/shards", "copy s3://bucket/shards here"},
 		{"merge -out x part s3://bucket/shards", "copy s3://bucket/shards here"},
 		{"-in synthetic -out x -shard-mb 0", "-shard-mb 0"},
 		{"-input synthetic", "did you mean -in?"},

@@ -29,6 +29,7 @@ ingest look shows the bad images that an ingest or a training has set aside: wha
   ingest look QUARANTINE [flags]
 
 QUARANTINE is a folder of shards, the directory of a run, or a file such as the DIR.quarantine.arrow that an ingest with too many bad images leaves.
+It may be a URL, such as s3://bucket/shards: the bad images are fetched to the folder of TMPDIR first.
 
 Examples:
   ingest look shards                                list the first of them
@@ -86,21 +87,28 @@ func look(ctx context.Context, args []string) error {
 	case badLimit(l.maxPixels) != nil:
 		return cli.Usagef("-max-pixels %d: %v", l.maxPixels, badLimit(l.maxPixels))
 	}
-	if err := localOnly("look", f.Arg(0)); err != nil {
-		return err
-	}
 	return l.run(ctx, f.Arg(0))
 }
 
-func (l *looker) run(ctx context.Context, name string) error {
+func (l *looker) run(ctx context.Context, name string) (err error) {
+	local := name
+	if isURL(name) {
+		if local, err = os.MkdirTemp("", "goclr-look-*"); err != nil {
+			return fmt.Errorf("there is no place to fetch %s to: %w; name another folder in TMPDIR", name, err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(local)) }()
+		if err := datasets.FetchQuarantine(ctx, name, local); err != nil {
+			return err
+		}
+	}
 	if err := l.makeFolders(); err != nil {
 		return err
 	}
 	l.table = newTable(os.Stdout, "lrlll")
 	l.line = cli.NewLine(os.Stderr)
-	err := l.images(ctx, name)
+	err = l.images(ctx, local)
 	l.line.Close()
-	if _, found := os.Stat(name); errors.Is(err, fs.ErrNotExist) && found == nil {
+	if _, found := os.Stat(local); errors.Is(err, fs.ErrNotExist) && found == nil {
 		fmt.Printf("%s has no bad images: there is no %s in it\n", name, datasets.QuarantineName)
 		return nil
 	}

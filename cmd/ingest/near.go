@@ -29,7 +29,9 @@ ingest near finds images that look nearly the same, as copies do that were encod
 
 SRC is a data set as "ingest -h" tells them. Each image is decoded and gets a perceptual hash of 64 bits. Images whose hashes differ in at most
 -distance bits are in one group, and so are those that others connect; none is missed. Unrelated photos differ in about 30. The hash sees
-shapes in grey, at 32 x 32 pixels: plain images may look the same to it. What is cropped, turned or mirrored is not found.
+shapes in grey, at 32 x 32 pixels: plain images may look the same to it. What is turned or mirrored is not found. Of photos that lost a twentieth
+of their width and height, -distance 8 found nine of ten, and 4 not half. No two of 500 different photos were within 8 bits, two within 10: among
+millions there are more such pairs, so look at groups before you remove anything.
 
 Of each image of a group it tells the distance to the first, the size, the index and key, and of which image it is a copy, byte for byte.
 With -json that is a line for each, of the same fields. The largest groups come first.

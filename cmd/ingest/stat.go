@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"sync"
@@ -131,8 +130,10 @@ func survey(ctx context.Context, name string, d datasets.Dataset, workers int) (
 	s.Unreadable = unreadable.n
 	s.Duplicates = findDuplicates(hashes)
 	s.Classes, s.Formats, s.Sizes = classes.sorted(), formats.sorted(), grid.sorted()
-	s.Bad, err = quarantined(name)
-	return s, &unreadable, err
+	if d, ok := d.(datasets.Quarantiner); ok {
+		s.Bad = d.Quarantined()
+	}
+	return s, &unreadable, nil
 }
 
 // A glance is what is seen of one image.
@@ -219,21 +220,4 @@ func printCounts(w io.Writer, what string, list []count) error {
 		errs = append(errs, t.row(fmt.Sprint(rest), fmt.Sprintf("(%d more)", len(list)-printedClasses)))
 	}
 	return errors.Join(append(errs, t.flush())...)
-}
-
-// quarantined counts the bad images in the folder of a data set; most have no such file.
-func quarantined(name string) (n int, err error) {
-	if info, err := os.Stat(name); err != nil || !info.IsDir() {
-		return 0, nil
-	}
-	for _, err := range datasets.ReadQuarantine(name) {
-		if errors.Is(err, fs.ErrNotExist) {
-			return 0, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
 }
