@@ -36,13 +36,26 @@ func pictures(t testing.TB) map[string][]byte {
 
 // tarOf archives files, which are gone through in any order.
 func tarOf(t testing.TB, files map[string][]byte) []byte {
+	var members []archiveMember
+	for name, content := range files {
+		members = append(members, archiveMember{name, content})
+	}
+	return tarInOrder(t, members)
+}
+
+type archiveMember struct {
+	name    string
+	content []byte
+}
+
+func tarInOrder(t testing.TB, members []archiveMember) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for name, content := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(content)), Mode: 0o644}); err != nil {
+	for _, m := range members {
+		if err := w.WriteHeader(&tar.Header{Name: m.name, Size: int64(len(m.content)), Mode: 0o644}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write(content); err != nil {
+		if _, err := w.Write(m.content); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +89,7 @@ func forms(t testing.TB) (files map[string][]byte, specs []string) {
 		specs = append(specs, name+"#train", name+"#test")
 	}
 	addShards(t, files, "shards")
-	return files, append(specs, "shards")
+	return files, append(append(specs, "shards"), moreForms(t, files)...)
 }
 
 // addShards ingests the archive among files and adds the shards of a split.
