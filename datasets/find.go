@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goclr/goclr/pipeline"
 )
 
 // Find returns the indices of the images with a key, of which an archive may hold several. There being none is an error that names keys with the same
-// last part. No more is read than the dataset needs to tell the keys.
+// last part. A name that is no UTF-8 stands for the key that it has. No more is read than the dataset needs to tell the keys.
 func Find(ctx context.Context, d Dataset, key string) ([]int, error) {
+	if !utf8.ValidString(key) { // the name of a file, as a shell completes it
+		key = sampleKeyOf(key)
+	}
 	var found []int
 	var near []string
 	s := pipeline.NewSample(ctx, pipeline.Key{})

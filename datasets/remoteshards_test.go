@@ -24,10 +24,10 @@ func init() {
 // A diskBucket is a folder as a store has it, which counts what is opened.
 type diskBucket struct{ localBucket }
 
-var opened struct {
+var opened = struct {
 	sync.Mutex
 	names map[string]int
-}
+}{names: map[string]int{}}
 
 func (b *diskBucket) Open(ctx context.Context, name string) (Object, error) {
 	if info, err := os.Stat(filepath.Join(b.dir, name)); err == nil && info.IsDir() {

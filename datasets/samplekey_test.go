@@ -111,3 +111,13 @@ func TestIngestRefusesKeysThatAreNoText(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFindByName finds an image by its key and by the bytes of its name.
+func TestFindByName(t *testing.T) {
+	d := tarDataset(t, members("a/caf\xe8.jpg", "a/caf\xe9.jpg"))
+	for _, word := range []string{`a/caf\xe9.jpg`, "a/caf\xe9.jpg"} {
+		if found, err := Find(t.Context(), d, word); err != nil || len(found) != 1 || found[0] != 1 {
+			t.Errorf("%q: images %v, %v", word, found, err)
+		}
+	}
+}

@@ -256,7 +256,6 @@ func TestVerifyFiles(t *testing.T) {
 		if err := c.damage(dir); err != nil {
 			t.Fatal(err)
 		}
-		opened.names = map[string]int{}
 		for _, name := range []string{dir, "disk://" + dir} {
 			_, err := Verify(t.Context(), name, nil)
 			if err == nil {
