@@ -41,8 +41,8 @@ type Quarantiner interface {
 
 // Options says how Open works. The zero value is good.
 type Options struct {
-	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, and for
-	// the images of a table. The file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
+	// TempDir is the folder for what a compressed archive unpacks to, which is as large as the archive uncompressed, for a copy of an archive
+	// in a store, and for the images of a table. The file has no name there, so nothing remains of it whatever happens. Default os.TempDir().
 	TempDir string
 	// CacheDir is the folder on the local disk where shards of a store are kept while they are read and after it, for any number of
 	// processes at once. Default goclr/shards in os.UserCacheDir().

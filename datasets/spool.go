@@ -120,7 +120,13 @@ func createUnnamed(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// noTempSpace says how to choose another place for temporary files.
-func noTempSpace(err error) error {
-	return fmt.Errorf("a temporary file: %w; name a folder with more room by TMPDIR, or by -temp where there is that flag", err)
+// A tempSpaceError is one of a temporary file, and says how to choose another place for them.
+type tempSpaceError struct{ err error }
+
+func (e *tempSpaceError) Error() string {
+	return fmt.Sprintf("a temporary file: %v; name a folder with more room by TMPDIR, or by -temp where there is that flag", e.err)
 }
+
+func (e *tempSpaceError) Unwrap() error { return e.err }
+
+func noTempSpace(err error) error { return &tempSpaceError{err} }

@@ -14,7 +14,8 @@ import (
 // mostWindow bounds the memory that a zstd stream asks for: what zstd itself unpacks without being told that it may take more.
 const mostWindow = 128 << 20
 
-// openUnpacked opens an object of a bucket, or what it unpacks to if it is compressed, and tells the kind of that.
+// openUnpacked opens an object of a bucket, or what it unpacks to if it is compressed, and tells the kind of that. Of an archive in a store it
+// opens a copy.
 func openUnpacked(ctx context.Context, b Bucket, name string, o Options) (Object, kind, error) {
 	object, err := b.Open(ctx, name)
 	if err != nil {
@@ -28,6 +29,8 @@ func openUnpacked(ctx context.Context, b Bucket, name string, o Options) (Object
 		}
 		object = unpacked
 		kind, err = kindOfObject(ctx, object, unpackedName(name))
+	} else if _, local := b.(localBucket); err == nil && !local && kind == kindTar {
+		object, err = nearby(ctx, object, o.TempDir)
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, object.Close())

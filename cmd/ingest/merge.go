@@ -16,7 +16,7 @@ ingest merge puts together what several ingests have written with -part.
   ingest -in SRC -out DIR/2 -part 2/8 ...   on another one
   ingest merge -out shards DIR/*            when all are done: the same bytes as of one ingest of the whole
 
-Each part reads the names of all images, and the images of its own part only (an archive that is compressed, all of it).
+Each part reads the names of all images, and the images of its own part only (an archive that is compressed or in a store, all of it).
 Files are linked where they can be, so merging takes no time and no room on one disk. The parts stay: remove them afterwards.
 A part that is complete is left as it is when its job is run again.
 

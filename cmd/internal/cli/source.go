@@ -21,7 +21,7 @@ func (s *Source) AddTo(f *Flags) {
 
 // AddTemp adds the flag -temp.
 func (s *Source) AddTemp(f *Flags) {
-	f.StringVar(&s.tempDir, "temp", "", "the `folder` that a compressed archive or a table is unpacked to while it is read (default that of the system)")
+	f.StringVar(&s.tempDir, "temp", "", "the `folder` that a compressed archive, one in a store, or a table is unpacked to while it is read (default that of the system)")
 }
 
 // Open opens a dataset.

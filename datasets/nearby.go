@@ -1,0 +1,52 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+
+	"github.com/sourcegraph/conc/pool"
+)
+
+// nearbyBytes are fetched by one request.
+const nearbyBytes = 4 << 20
+
+// nearby copies an archive of a store into a file without a name, and closes it: to list it takes all of it anyway, and then each image would be
+// a request. An archive of which the store does not give some part is returned as it is: then only the images there are lost.
+func nearby(ctx context.Context, far Object, tempDir string) (Object, error) {
+	f, err := createUnnamed(tempDir)
+	if err != nil {
+		return far, err
+	}
+	err = fetchTo(ctx, far, f)
+	var full *tempSpaceError
+	switch {
+	case err == nil:
+		return &localObject{f, far.Size()}, far.Close()
+	case ctx.Err() != nil, failsWhole(err), errors.As(err, &full):
+		return far, errors.Join(err, f.Close())
+	}
+	return far, f.Close()
+}
+
+// fetchTo copies an object, several parts at once.
+func fetchTo(ctx context.Context, far Object, f *os.File) error {
+	fetches := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(fetchesAtOnce)
+	parts := sync.Pool{New: func() any { return new([nearbyBytes]byte) }}
+	for at := int64(0); at < far.Size(); at += nearbyBytes {
+		fetches.Go(func(ctx context.Context) error {
+			buffer := parts.Get().(*[nearbyBytes]byte)
+			defer parts.Put(buffer)
+			part := buffer[:min(nearbyBytes, far.Size()-at)]
+			if _, err := far.ReadAt(ctx, part, at); ignoreEnd(err) != nil {
+				return err
+			}
+			if _, err := f.WriteAt(part, at); err != nil {
+				return noTempSpace(err)
+			}
+			return nil
+		})
+	}
+	return fetches.Wait()
+}
