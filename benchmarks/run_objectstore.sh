@@ -6,8 +6,9 @@
 #   sh benchmarks/run_objectstore.sh [ROUNDS]     3 by default
 #
 # GOCLR_PYTHON names a Python with the packages webdataset, litdata, mosaicml-streaming, boto3 and torch; GOCLR_DATA the folder of
-# cifar10-train.tar and imagenet-sample.tar. WORKERS are the numbers of worker processes that the others are tried with, 0 by default: no
-# more pay on two cores, which WORKERS="0 1 2 4" shows. COPIES says how often the 500 photographs are taken, 9 by default. The store is versitygw, from the Go module proxy, over a folder in TMPDIR, with credentials of this run.
+# cifar10-train.tar and imagenet-sample.tar. WORKERS are the numbers of worker processes that the others are tried with, 0 by default:
+# on two cores more of them did not pay. COPIES says how often the 500 photographs are taken, 9 by default. The store is versitygw, from the
+# Go module proxy, over a folder in TMPDIR, with credentials of this run.
 set -eu
 
 server=github.com/versity/versitygw/cmd/versitygw@v1.8.0
