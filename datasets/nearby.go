@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 
 	"github.com/sourcegraph/conc/pool"
 )
@@ -33,11 +32,16 @@ func nearby(ctx context.Context, far Object, tempDir string) (Object, error) {
 // fetchTo copies an object, several parts at once.
 func fetchTo(ctx context.Context, far Object, f *os.File) error {
 	fetches := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(fetchesAtOnce)
-	parts := sync.Pool{New: func() any { return new([nearbyBytes]byte) }}
+	buffers := make(chan []byte, fetchesAtOnce) // those not in use
 	for at := int64(0); at < far.Size(); at += nearbyBytes {
 		fetches.Go(func(ctx context.Context) error {
-			buffer := parts.Get().(*[nearbyBytes]byte)
-			defer parts.Put(buffer)
+			var buffer []byte
+			select {
+			case buffer = <-buffers:
+			default:
+				buffer = make([]byte, min(nearbyBytes, far.Size()))
+			}
+			defer func() { buffers <- buffer }()
 			part := buffer[:min(nearbyBytes, far.Size()-at)]
 			if _, err := far.ReadAt(ctx, part, at); ignoreEnd(err) != nil {
 				return err
