@@ -163,7 +163,13 @@ func TestRoomIsWaitedFor(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		wg.Go(func() {
-			if _, err := other.Get(ctx, object("c", 700), nil); !errors.Is(err, context.Canceled) {
+			_, err := other.Get(ctx, object("c", 700), func(ctx context.Context, _ io.WriterAt) error {
+				if ctx.Err() == nil {
+					t.Error("fetches although there is no room")
+				}
+				return ctx.Err() // where the end of the context and the room that a leaves come at once
+			})
+			if !errors.Is(err, context.Canceled) {
 				t.Errorf("waits for room: %v", err)
 			}
 		})
