@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/goclr/goclr/pipeline"
@@ -28,6 +29,11 @@ func (d *listed) Read(ctx context.Context, i int, s *pipeline.Sample) error {
 		_, name = splitStore(m.key)
 	}
 	return readWhole(ctx, s, d.stores[m.object], name, m)
+}
+
+// isDistant implements distant.
+func (d *listed) isDistant() bool {
+	return slices.ContainsFunc(d.stores, func(b Bucket) bool { _, local := b.(localBucket); return !local })
 }
 
 func closeAll(stores []Bucket) error {
