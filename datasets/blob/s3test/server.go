@@ -33,11 +33,11 @@ const (
 	Mislead         // a part that ends cleanly, but early; of a whole object nobody could know, so it is cut
 )
 
-// A Server speaks ListObjectsV2 and GetObject with Range and If-Match, of one bucket called "bucket". Its exported fields are set before
-// it is asked for anything.
+// A Server speaks ListObjectsV2, with Delimiter too, and GetObject with Range and If-Match, of one bucket called "bucket". Its exported
+// fields are set before it is asked for anything.
 type Server struct {
 	*httptest.Server
-	// PageSize is how many objects a listing has.
+	// PageSize is how many objects a listing has at most.
 	PageSize int
 	// Answer replaces the answer to a request, if it returns true.
 	Answer func(w http.ResponseWriter, r *http.Request) bool
@@ -48,6 +48,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	objects map[string][]byte
+	keys    []string // in order; nil: to be sorted
 	lists   int
 	gets    int
 	faulty  map[Fault]int // how often
@@ -89,7 +90,7 @@ func First(n int, f Fault) func(*http.Request) Fault {
 func (s *Server) Put(name string, content []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.objects[name] = content
+	s.objects[name], s.keys = content, nil
 }
 
 // Get returns the content of an object, which must not be changed; nil if there is none.
@@ -104,6 +105,7 @@ func (s *Server) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, name)
+	s.keys = nil
 }
 
 // Requests returns how many there were, and forgets them.
@@ -184,22 +186,43 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, f Fault) {
 		LastModified string
 		ETag         string
 	}
+	type folder struct{ Prefix string }
 	var result struct {
 		XMLName               xml.Name `xml:"ListBucketResult"`
 		IsTruncated           bool
 		NextContinuationToken string `xml:",omitempty"`
 		Contents              []object
+		CommonPrefixes        []folder
 	}
 	q := r.URL.Query()
+	prefix, delimiter, last := q.Get("prefix"), q.Get("delimiter"), q.Get("continuation-token")
+	size := s.PageSize
+	if q.Has("max-keys") {
+		size = min(size, number(q.Get("max-keys")))
+	}
 	s.mu.Lock()
-	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-		if !strings.HasPrefix(key, q.Get("prefix")) || key <= q.Get("continuation-token") {
+	keys := s.sorted()
+	from, _ := slices.BinarySearch(keys, max(prefix, last))
+	for _, key := range keys[from:] {
+		below, ok := strings.CutPrefix(key, prefix)
+		if !ok {
+			break
+		}
+		entry := key
+		name, _, isFolder := strings.Cut(below, delimiter)
+		if isFolder = isFolder && delimiter != ""; isFolder {
+			entry = prefix + name + delimiter
+		}
+		if entry <= last {
 			continue
 		}
-		if len(result.Contents) == s.PageSize {
-			result.IsTruncated = true
-			result.NextContinuationToken = result.Contents[s.PageSize-1].Key
+		if len(result.Contents)+len(result.CommonPrefixes) == size {
+			result.IsTruncated, result.NextContinuationToken = true, last
 			break
+		}
+		if last = entry; isFolder {
+			result.CommonPrefixes = append(result.CommonPrefixes, folder{entry})
+			continue
 		}
 		result.Contents = append(result.Contents, object{key, len(s.objects[key]), "2026-01-02T03:04:05.000Z", etag(s.objects[key])})
 	}
@@ -209,6 +232,14 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, f Fault) {
 		panic(err)
 	}
 	send(w, r, http.StatusOK, b, f)
+}
+
+// sorted returns all keys in order.
+func (s *Server) sorted() []string {
+	if s.keys == nil {
+		s.keys = slices.Sorted(maps.Keys(s.objects))
+	}
+	return s.keys
 }
 
 func etag(content []byte) string { return fmt.Sprintf(`"%x"`, md5.Sum(content)) }
