@@ -20,40 +20,33 @@ type bucket struct {
 	url      string // without options, ending in a slash
 	prefix   string // of names, ending in a slash; "": all
 	patience patience
+	plan     plan
 }
-
-// pageSize is how many objects a store tells at once.
-const pageSize = 1000
 
 // List implements datasets.Bucket: names ascend by their bytes.
 func (b *bucket) List(ctx context.Context) iter.Seq2[datasets.ObjectInfo, error] {
 	return func(yield func(datasets.ObjectInfo, error) bool) {
-		for token := blob.FirstPageToken; token != nil; {
-			page, next, err := b.page(ctx, token)
-			if err != nil {
-				yield(datasets.ObjectInfo{}, b.explain("", err))
-				return
+		b.list(ctx, func(p page) bool {
+			if p.err != nil {
+				return yield(datasets.ObjectInfo{}, b.explain("", p.err))
 			}
-			for _, o := range page {
-				name := strings.TrimPrefix(o.Key, b.prefix)
-				if isFolder(name) || isHidden(name) {
-					continue
-				}
-				if !yield(datasets.ObjectInfo{Name: name, Size: o.Size}, nil) {
-					return
+			for _, o := range p.objects {
+				if !isFolder(o.Name) && !isHidden(o.Name) && !yield(o, nil) {
+					return false
 				}
 			}
-			token = next
-		}
+			return true
+		})
 	}
 }
 
 // page returns some objects, and where those after them begin.
-func (b *bucket) page(ctx context.Context, token []byte) (page []*blob.ListObject, next []byte, err error) {
+func (b *bucket) page(ctx context.Context, token []byte, what *blob.ListOptions) (page []*blob.ListObject, next []byte, err error) {
+	what.BeforeList = once
 	err = retry.Do(ctx, b.patience.policy, func(ctx context.Context) error {
 		w := b.patience.watch(ctx)
 		defer w.end()
-		page, next, err = b.store.ListPage(w.ctx, token, pageSize, &blob.ListOptions{Prefix: b.prefix, BeforeList: once})
+		page, next, err = b.store.ListPage(w.ctx, token, b.plan.page, what)
 		return judge(w.cause(err))
 	})
 	return page, next, err

@@ -28,6 +28,9 @@
 //
 // Hidden objects, with a name or folder that begins with a dot, are left out, as are empty objects that stand for folders.
 //
+// A listing of more than 8,000 objects goes on with many requests at once, in S3 and Google Cloud Storage, if they lie in folders of a
+// hundred or more: the same objects in the same order. The objects of one folder are listed one page after the other.
+//
 // An object that is opened and read once from its beginning, such as an image in a folder, takes one request. One that is read on from
 // where the last read ended goes through one request too, however small the reads.
 package blob

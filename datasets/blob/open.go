@@ -40,7 +40,7 @@ type patience struct {
 func openWith(ctx context.Context, name string, p patience) (datasets.Bucket, error) {
 	place, query, _ := strings.Cut(name, "?")
 	scheme, path, _ := strings.Cut(place, "://")
-	b := &bucket{url: strings.TrimRight(place, "/") + "/", patience: p}
+	b := &bucket{url: strings.TrimRight(place, "/") + "/", patience: p, plan: planOf(scheme)}
 	var err error
 	if scheme == "file" {
 		b.store, err = openFolder(path, query)
