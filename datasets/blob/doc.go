@@ -3,7 +3,7 @@
 //	s3://bucket/prefix/       Amazon S3, and what speaks its protocol; credentials as the AWS command line has them
 //	gs://bucket/prefix/       Google Cloud Storage; application default credentials
 //	azblob://container/path/  Azure; AZURE_STORAGE_ACCOUNT, with AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or a login
-//	file:///folder/           a local folder, read in the same way, to try things out
+//	file:///folder/           a local folder of up to a million files, read in the same way, to try things out
 //
 // What follows the bucket is the name of an object, or the beginning of names, as it stands: nothing in it is unescaped. Behind "?" stand
 // options, name=value with & in between:

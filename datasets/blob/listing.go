@@ -2,6 +2,8 @@ package blob
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"cloud.google.com/go/storage"
@@ -28,11 +30,14 @@ type plan struct {
 var usual = plan{page: 1000, pages: 8, levels: 4, entries: 32, worth: 100, atOnce: 16, ahead: 4}
 
 // planOf returns the plan for a store. It lists folders apart where objects are documented to come by the bytes of their names, with and
-// without a delimiter: Azure has accounts with another order, and those of a local folder need it not.
+// without a delimiter. Azure's accounts with folders of their own may have another order, and files need no requests.
 func planOf(scheme string) plan {
 	p := usual
 	if scheme != "s3" && scheme != "gs" {
 		p.pages = 0
+	}
+	if scheme == "file" {
+		p.page = mostFiles
 	}
 	return p
 }
@@ -169,6 +174,9 @@ func (l *listing) next(ctx context.Context, p *part) (here page) {
 // fetch asks for a page of what lies below a folder.
 func (l *listing) fetch(ctx context.Context, folder string, token []byte) page {
 	objects, next, err := l.page(ctx, token, &blob.ListOptions{Prefix: l.prefix + folder})
+	if err == nil && l.scheme == "file" {
+		err = inOrder(objects, next)
+	}
 	if err != nil {
 		return page{err: err}
 	}
@@ -177,6 +185,19 @@ func (l *listing) fetch(ctx context.Context, folder string, token []byte) page {
 		here.objects[i] = l.info(o)
 	}
 	return here
+}
+
+// mostFiles is how many files are listed, all at once: gocloud walks through a folder for each page, and takes what comes after the last
+// name of the one before, which leaves out a-b/ after a/ where a page ends in that.
+const mostFiles = 1 << 20
+
+// inOrder sorts files, which a walk meets in another order.
+func inOrder(files []*blob.ListObject, next []byte) error {
+	if next != nil {
+		return fmt.Errorf("more than %d files: name the folder without file://", mostFiles)
+	}
+	slices.SortFunc(files, func(a, b *blob.ListObject) int { return strings.Compare(a.Key, b.Key) })
+	return nil
 }
 
 // info drops what else gocloud keeps of an object.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -293,6 +294,26 @@ func TestPlans(t *testing.T) {
 		if got := planOf(scheme).pages > 0; got != want {
 			t.Errorf("%s: %t", scheme, got)
 		}
+	}
+}
+
+// TestListFiles has more files than a store tells at once, in folders that a walk meets in another order than that of their names.
+func TestListFiles(t *testing.T) {
+	files := map[string][]byte{"a-b/0": {1}, "a.jpg": {1, 2}, "a0/0": nil}
+	for i := range usual.page + 100 {
+		files[fmt.Sprintf("a/%04d", i)] = nil
+	}
+	b, err := open(t.Context(), "file://"+writeFiles(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	var want []datasets.ObjectInfo
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		want = append(want, datasets.ObjectInfo{Name: name, Size: int64(len(files[name]))})
+	}
+	if got := mustList(t, b); !slices.Equal(got, want) {
+		t.Errorf("%d files, not %d, or in another order", len(got), len(want))
 	}
 }
 
