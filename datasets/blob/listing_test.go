@@ -288,6 +288,37 @@ func TestListChanges(t *testing.T) {
 	}
 }
 
+// TestDisorder makes sure that a store with another order, as some have, is listed one page after the other.
+func TestDisorder(t *testing.T) {
+	s := newServer(t, nil)
+	s.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Has("delimiter") {
+			t.Error("folders are looked for")
+		}
+		n, _ := strconv.Atoi(r.URL.Query().Get("continuation-token")) // 0: the first page
+		next := ""
+		if n < 27 {
+			next = strconv.Itoa(n + 3)
+		}
+		fmt.Fprintf(w, `<ListBucketResult><IsTruncated>%t</IsTruncated><NextContinuationToken>%s</NextContinuationToken>`, n < 27, next)
+		for i := n; i < n+3; i++ {
+			fmt.Fprintf(w, `<Contents><Key>%d/x</Key><Size>1</Size><LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>`, 99-i)
+		}
+		fmt.Fprint(w, `</ListBucketResult>`)
+		return true
+	}
+	var got []string
+	for o, err := range openPlanned(t, s, "", early).List(t.Context()) {
+		if err != nil || len(got) == 30 {
+			t.Fatal(err, got)
+		}
+		got = append(got, o.Name)
+	}
+	if len(got) != 30 || got[29] != "70/x" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestPlans makes sure that folders are listed apart only where that is known to be the same list.
 func TestPlans(t *testing.T) {
 	for scheme, want := range map[string]bool{"s3": true, "gs": true, "azblob": false, "file": false} {
