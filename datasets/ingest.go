@@ -53,15 +53,18 @@ type IngestOptions struct {
 	// KeepComplete has Ingest take a folder that an ingest of the same images with the same options has completed already for its own work,
 	// whatever the size of shards there, so that what runs it again after a kill need not know how far it was. Default false: it is an error.
 	KeepComplete bool
-	// Progress is called after each image, from one goroutine at a time. Default none.
+	// Progress is called after each image, and now and then before the first and after the last, from one goroutine at a time. Default none.
 	Progress func(IngestProgress)
 
 	create    func(name string) (outputFile, error) // tests put a full disk in its place
 	allocator memory.Allocator                      // tests look for leaks
 }
 
-// IngestProgress says how far an Ingest is.
+// IngestProgress says how far an Ingest or a Merge is.
 type IngestProgress struct {
+	// Doing says what goes on, "" while images are read, checked and stored. Of millions it also takes a while to put their names in order
+	// before that, and to leave duplicates out after it.
+	Doing       string
 	Done, Total int   // images, good and bad; those of an ingest that was stopped before count as done
 	Bad         int   // of those done
 	Bytes       int64 // stored by this process
@@ -182,7 +185,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	if in.src.Len() == 0 {
 		return Summary{}, errors.New("there are no images")
 	}
-	if in.order, err = newKeyOrder(ctx, in.src, in.dir); err != nil {
+	if in.order, err = newKeyOrder(ctx, in.src, in.dir, tellRarely("putting names in order", in.o.Progress)); err != nil {
 		return Summary{}, err
 	}
 	defer in.order.close()
@@ -535,7 +538,7 @@ func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error
 	var err error
 	switch {
 	case plan.Deduplicate && m.Part == nil:
-		err = m.removeDuplicates(ctx, in.dir, in.o.create, in.o.allocator)
+		err = m.removeDuplicates(ctx, in.dir, in.o.create, in.o.allocator, in.o.Progress)
 	case plan.Deduplicate:
 		m.Duplicates = &duplicatesManifest{}
 	}

@@ -41,7 +41,7 @@ func closeAll(stores []Bucket) error {
 // openList opens the images that a text names, an object of a bucket; it owns both. Whether they are there turns out when they are read. The
 // name is for messages.
 func openList(ctx context.Context, b Bucket, text Object, name, split string, o Options) (Dataset, error) {
-	l := &listReader{ctx: ctx, name: name, list: newLister(o.TempDir), stores: []Bucket{b}, roots: []string{""}, places: map[string]int{}}
+	l := &listReader{ctx: ctx, name: name, list: newLister(o), stores: []Bucket{b}, roots: []string{""}, places: map[string]int{}}
 	l.list.numeric = true
 	err := errors.Join(l.read(text), text.Close())
 	if err != nil {
