@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,10 +15,6 @@ const workspaceLimit = 1 << 30
 
 // workspaceAlignment is that of the memory that an algorithm of cuDNN gets for itself, as of memory of its own.
 const workspaceAlignment = 256
-
-// loadingRoom is the free memory, in bytes, below which cuDNN is taken to fail for want of it, as it may where it loads a kernel: it does
-// not always tell.
-const loadingRoom = 64 << 20
 
 // convolutions computes them by cuDNN, or by kernels of our own where it has no algorithm. The filters, which are [O, C, k, k] of float32
 // elsewhere, are arranged as [O, k, k, C] of the type of images in scratch memory, which an algorithm's workspace is part of too.
@@ -223,8 +218,7 @@ func (v *convolutions) run(d direction, k convolution, c *device.Call, first, se
 				return nil
 			}
 			err = fmt.Errorf("%v by algorithm %d: %w", k, a.number, err)
-			var lost *driverError // all others would fail too
-			if errors.Is(err, errOutOfMemory) || errors.As(err, &lost) || p.proven && !notSupported(status) {
+			if isFinal(err) || p.proven && !notSupported(status) {
 				return err
 			}
 			p.algorithms, p.refused = slices.Delete(p.algorithms, i, i+1), err
@@ -253,17 +247,10 @@ func (v *convolutions) start(p *convolutionPlan, a convolutionAlgorithm, first, 
 	status = p.direction.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
 		p.first, uintptr(first), p.second, uintptr(second), p.convolution, uintptr(a.number),
 		workspace, uintptr(a.workspace), uintptr(unsafe.Pointer(v.zero)), p.result, uintptr(result))
-	err = v.check("cudnnConvolution"+p.direction.name, status)
-	if err == nil || errors.Is(err, errOutOfMemory) || notSupported(status) {
+	if err = v.check("cudnnConvolution"+p.direction.name, status); err == nil || notSupported(status) {
 		return status, err
 	}
-	switch free, _, lost := v.gpu.space(); {
-	case lost != nil:
-		err = fmt.Errorf("%w: %w", err, lost)
-	case free < loadingRoom:
-		err = fmt.Errorf("%w, perhaps: %w", errOutOfMemory, err)
-	}
-	return status, err
+	return status, v.gpu.cause(err)
 }
 
 // notSupported reports whether a status of cuDNN is one of those that name a reason why something is not supported.
