@@ -178,3 +178,26 @@ except faults.Unexpected as e:
 		wantText(t, python(t, script), want)
 	}
 }
+
+// TestWarningsAreReported has a benchmark warn, as where cuDNN has no algorithm: it is measured, and the report says what it said, once.
+func TestWarningsAreReported(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 to run the scripts")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "benchmark"), `#!/bin/sh
+echo "BenchmarkStep/case/subject	20	1 ns/op	5 ms/step"
+echo "--- BENCH: BenchmarkStep/case/subject"
+echo "    step_test.go:1: warning: cuDNN has no algorithm"
+`)
+	const report = `"$1" ../compare.py --units ms/step --load 0 --rounds 2 --go-on --commands "shown::sh $2/benchmark" 2>"$2/log" && . ./parts.sh && warnings "$2/log"`
+	out, err := exec.Command("sh", "-c", report, "sh", python, dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wantText(t, string(out), "| case | subject | 5 |")
+	if n := strings.Count(string(out), "- warning: cuDNN has no algorithm\n"); n != 1 {
+		t.Errorf("the report has the warning %d times:\n%s", n, out)
+	}
+}

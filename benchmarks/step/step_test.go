@@ -78,6 +78,7 @@ func BenchmarkStep(b *testing.B) {
 				}
 				options := s.options
 				options.Threads = threads
+				options.Warn = func(message string) { b.Log("warning:", message) } // which is printed when the result is
 				used := memoryOfGPU()
 				program := compile(b, s.backend, options, model, images)
 				first := warmUps
