@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,9 @@ import (
 
 // workspaceLimit is the most memory that an algorithm of cuDNN may want for itself, in bytes, if another one wants less.
 const workspaceLimit = 1 << 30
+
+// spareWorkspace is how much memory, in bytes, there is at least for others, should the best algorithm turn out not to compute.
+const spareWorkspace = 64 << 20
 
 // workspaceAlignment is that of the memory that an algorithm of cuDNN gets for itself, as of memory of its own.
 const workspaceAlignment = 256
@@ -43,7 +47,7 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 	*v.one = 1
 	if err := g.do(func() error {
 		if err := c.check("cudnnCreate", c.cudnnCreate.call(uintptr(unsafe.Pointer(&v.handle)))); err != nil {
-			return fmt.Errorf("cuDNN does not start: %w", err)
+			return fmt.Errorf("cuDNN does not start: %w", g.cause(err))
 		}
 		if err := v.follow(g.stream); err != nil {
 			c.cudnnDestroy.call(v.handle)
@@ -102,8 +106,8 @@ func (v *convolutions) scratch(d direction, of func(*device.Call) convolution) f
 		bytes := v.filterBytes(k)
 		_ = v.planned(d, k, func(p *convolutionPlan) error { // of an error Prepare tells
 			switch {
-			case len(p.algorithms) > 0 && p.algorithms[0].workspace > 0:
-				bytes += workspaceAlignment + p.algorithms[0].workspace
+			case p.workspace() > 0:
+				bytes += workspaceAlignment + p.workspace()
 			case len(p.algorithms) == 0 && d.run == v.filterRun:
 				bytes = max(bytes, k.sumParts()*k.weights()*plainFloat)
 			}
@@ -212,13 +216,13 @@ func (v *convolutions) run(d direction, k convolution, c *device.Call, first, se
 				i++
 				continue
 			}
-			status, err := v.start(p, a, first, second, result, workspace)
+			err := v.start(p, a, first, second, result, workspace)
 			if err == nil {
-				ran, p.proven = true, true
+				ran, p.algorithms[i].proven = true, true
 				return nil
 			}
 			err = fmt.Errorf("%v by algorithm %d: %w", k, a.number, err)
-			if isFinal(err) || p.proven && !notSupported(status) {
+			if isFinal(err) || a.proven { // what has computed before fails for another reason, such as that a stream is captured
 				return err
 			}
 			p.algorithms, p.refused = slices.Delete(p.algorithms, i, i+1), err
@@ -236,21 +240,22 @@ func (v *convolutions) workspace(k convolution, c *device.Call) (address uintptr
 	return address, max(0, c.Room-int(address-start))
 }
 
-// start has cuDNN compute by an algorithm of a plan, and returns its status, and the error that this is.
-func (v *convolutions) start(p *convolutionPlan, a convolutionAlgorithm, first, second, result unsafe.Pointer, workspace uintptr) (status uintptr, err error) {
+// start has cuDNN compute by an algorithm of a plan.
+func (v *convolutions) start(p *convolutionPlan, a convolutionAlgorithm, first, second, result unsafe.Pointer, workspace uintptr) error {
 	if a.workspace == 0 {
 		workspace = 0
 	}
 	if err := v.setMath(p, a.math); err != nil {
-		return 0, err
+		return err
 	}
-	status = p.direction.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
+	status := p.direction.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
 		p.first, uintptr(first), p.second, uintptr(second), p.convolution, uintptr(a.number),
 		workspace, uintptr(a.workspace), uintptr(unsafe.Pointer(v.zero)), p.result, uintptr(result))
-	if err = v.check("cudnnConvolution"+p.direction.name, status); err == nil || notSupported(status) {
-		return status, err
+	err := v.check("cudnnConvolution"+p.direction.name, status)
+	if notSupported(status) {
+		return err
 	}
-	return status, v.gpu.cause(err)
+	return v.gpu.cause(err)
 }
 
 // notSupported reports whether a status of cuDNN is one of those that name a reason why something is not supported.
@@ -262,8 +267,12 @@ func (v *convolutions) tell(p *convolutionPlan, k convolution) {
 		return
 	}
 	v.warned = true
+	why := p.refused
+	if why == nil {
+		why = errors.New("for this smaller batch its algorithms want more memory than for the whole one")
+	}
 	v.warn(fmt.Sprintf("cuDNN has no algorithm for %s of a %v, perhaps of others too: kernels of goclr's own compute them, which is slower; "+
-		"another precision or -deterministic=false may help: %v", p.direction.name, k, p.refused))
+		"another precision or -deterministic=false may help: %v", p.direction.name, k, why))
 }
 
 // close gives everything back. Nothing may be running.

@@ -33,15 +33,26 @@ type convolutionPlan struct {
 	result        uintptr
 	convolution   uintptr
 	algorithms    []convolutionAlgorithm // that keep to the rules, the best first; none: cuDNN cannot compute it
-	refused       error                  // why there are no more algorithms
-	proven        bool                   // one of them has computed
+	refused       error                  // why there is no algorithm, or not the one that was the best
 	destroy       []func()
 }
 
 // A convolutionAlgorithm is one of cuDNN's, with what it needs.
 type convolutionAlgorithm struct {
 	number, math int32
-	workspace    int // bytes
+	workspace    int  // bytes
+	proven       bool // it has computed
+}
+
+// workspace is the memory for the best algorithm, and for others as far as they want little.
+func (p *convolutionPlan) workspace() int {
+	bytes := 0
+	for i, a := range p.algorithms {
+		if i == 0 || a.workspace <= spareWorkspace {
+			bytes = max(bytes, a.workspace)
+		}
+	}
+	return bytes
 }
 
 // A cudnnAlgorithm is what cuDNN thinks of an algorithm: cudnnConvolutionFwdAlgoPerf_t and the like of the other directions.
@@ -192,7 +203,7 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 			p.refused = err
 			continue
 		}
-		if chosen := (convolutionAlgorithm{a.algorithm, math, int(size)}); size > workspaceLimit {
+		if chosen := (convolutionAlgorithm{number: a.algorithm, math: math, workspace: int(size)}); size > workspaceLimit {
 			large = append(large, chosen)
 		} else {
 			p.algorithms = append(p.algorithms, chosen)
@@ -200,6 +211,9 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 	}
 	slices.SortStableFunc(large, func(a, b convolutionAlgorithm) int { return cmp.Compare(a.workspace, b.workspace) })
 	p.algorithms = append(p.algorithms, large...)
+	if len(p.algorithms) > 0 {
+		p.refused = nil
+	}
 	return nil
 }
 

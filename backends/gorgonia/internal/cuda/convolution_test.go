@@ -189,6 +189,8 @@ func TestConvolutionThatFailsOnceItRan(t *testing.T) {
 // TestConvolutionOfFewerImages computes a part of a batch with the scratch memory of the whole, and an algorithm that wants more.
 func TestConvolutionOfFewerImages(t *testing.T) {
 	v, g, l := standInConvolutions(t, fp32)
+	var warned []string
+	v.warn = func(message string) { warned = append(warned, message) }
 	s := newSum(t, g, fp32)
 	for _, c := range convolutionCases(s, 2, 3, 7, 6, 5, 3, 1, 1) {
 		kernel, call := v.kernels()[c.node.Op], c.call(s)
@@ -211,6 +213,10 @@ func TestConvolutionOfFewerImages(t *testing.T) {
 		}
 		part := s.result(call.Out)
 		near(t, c.node.String(), part, whole[:len(part)], 1e-6)
+		if len(warned) != 1 || !strings.Contains(warned[0], "of [1 ") || !strings.Contains(warned[0], "for this smaller batch its algorithms want more memory") {
+			t.Errorf("warned of %q", warned)
+		}
+		warned, v.warned = nil, false
 		l.Set("cudnn_workspace", 1000)
 	}
 	plans := len(v.plans)
@@ -254,7 +260,7 @@ func TestAlgorithmsAboveTheLimit(t *testing.T) {
 			return err
 		}
 		defer p.close()
-		if len(p.algorithms) != 3 || p.algorithms[0] != (convolutionAlgorithm{1, cudnnFMAMath, workspaceLimit + 1}) || p.algorithms[2].number != 2 {
+		if len(p.algorithms) != 3 || p.algorithms[0] != (convolutionAlgorithm{1, cudnnFMAMath, workspaceLimit + 1, false}) || p.algorithms[2].number != 2 {
 			t.Errorf("algorithms %v", p.algorithms)
 		}
 		return nil
@@ -284,6 +290,18 @@ func TestConvolutionWithoutMemory(t *testing.T) {
 	}
 }
 
+// TestRoomForOtherAlgorithms has memory for those that want little, but not for one that wants much.
+func TestRoomForOtherAlgorithms(t *testing.T) {
+	p := convolutionPlan{algorithms: []convolutionAlgorithm{{workspace: 5}, {workspace: spareWorkspace + 1}, {workspace: 7}, {workspace: 6}}}
+	if got := p.workspace(); got != 7 {
+		t.Errorf("room for %d bytes, want 7", got)
+	}
+	p.algorithms = p.algorithms[1:]
+	if got := p.workspace(); got != spareWorkspace+1 {
+		t.Errorf("room for %d bytes, want those of the best algorithm", got)
+	}
+}
+
 func TestConvolutionTooLargeForCuDNN(t *testing.T) {
 	v, g, _ := standInConvolutions(t, bf16)
 	err := g.do(func() error {
@@ -302,7 +320,11 @@ func TestCuDNNThatDoesNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Set("cudnn_create", 1008)
-	if _, err := newConvolutions(g, c, fp32, false); err == nil || !strings.Contains(err.Error(), "does not start") {
+	if _, err := newConvolutions(g, c, fp32, false); err == nil || !strings.Contains(err.Error(), "does not start") || errors.Is(err, errOutOfMemory) {
 		t.Error(err)
+	}
+	l.Set("memory", l.Allocated()+loadingRoom-1)
+	if _, err := newConvolutions(g, c, fp32, false); !errors.Is(err, errOutOfMemory) {
+		t.Errorf("with hardly any memory: %v", err)
 	}
 }

@@ -102,7 +102,7 @@ func newProducts(g *gpu, l *cublasLt, p precision) (*products, error) {
 		return nil, fmt.Errorf("memory for cuBLASLt: %w", err)
 	}
 	err = g.do(func() error {
-		return l.check("cublasLtCreate", l.cublasLtCreate.call(uintptr(unsafe.Pointer(&v.handle))))
+		return g.cause(l.check("cublasLtCreate", l.cublasLtCreate.call(uintptr(unsafe.Pointer(&v.handle)))))
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cuBLASLt does not start: %w", err), v.workspace.Free())

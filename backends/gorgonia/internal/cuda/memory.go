@@ -61,9 +61,10 @@ const loadingRoom = 64 << 20
 
 // cause adds to the error of a library what that may come from: a GPU that is lost, or has hardly any memory left.
 func (g *gpu) cause(err error) error {
-	switch free, _, lost := g.space(); {
-	case err == nil || errors.Is(err, errOutOfMemory):
+	if err == nil || errors.Is(err, errOutOfMemory) {
 		return err
+	}
+	switch free, _, lost := g.space(); {
 	case lost != nil:
 		return fmt.Errorf("%w: %w", err, lost)
 	case free < loadingRoom:
