@@ -5,10 +5,11 @@ import (
 	"io"
 )
 
-// How many bytes an aheadObject reads at once.
+// How many bytes an aheadObject reads at once: in a store a request takes as long as a hundred kilobytes, of a file a page is read anyway.
 const (
-	leastAhead = 64 << 10
-	mostAhead  = 4 << 20
+	leastAhead      = 64 << 10
+	leastAheadLocal = 4 << 10
+	mostAhead       = 4 << 20
 )
 
 // An aheadObject reads an object ahead, so that headers that lie close to one another do not take a request of a store each. The more of what was read
@@ -18,14 +19,16 @@ type aheadObject struct {
 	window []byte
 	from   int64 // offset of window
 	ahead  int   // bytes that were read last
+	least  int   // of ahead
 }
 
-// readAhead returns an object to read from its start on: that itself where reading costs no request.
+// readAhead returns an object to read from its start on.
 func readAhead(o Object) Object {
+	least := leastAhead
 	if _, local := o.(*localObject); local {
-		return o
+		least = leastAheadLocal
 	}
-	return &aheadObject{Object: o, ahead: leastAhead / 2}
+	return &aheadObject{Object: o, ahead: least / 2, least: least}
 }
 
 func (o *aheadObject) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
@@ -50,7 +53,7 @@ func (o *aheadObject) fill(ctx context.Context, offset int64, want int) error {
 	if gap := offset - o.from - int64(len(o.window)); gap <= int64(o.ahead) {
 		o.ahead = min(2*o.ahead, mostAhead)
 	} else {
-		o.ahead = max(o.ahead/2, leastAhead)
+		o.ahead = max(o.ahead/2, o.least)
 	}
 	size := int(min(int64(max(o.ahead, want)), o.Size()-offset))
 	if cap(o.window) < size {

@@ -48,7 +48,7 @@ type archives struct {
 }
 
 func newArchives(b Bucket, o Options) *archives {
-	g := newGatherer(o.TempDir)
+	g := newGatherer(o)
 	return &archives{gatherer: g, labels: newWebDataset(g.list), bucket: b, places: map[string]member{}}
 }
 

@@ -32,6 +32,12 @@ func (d *collection) Read(ctx context.Context, i int, s *pipeline.Sample) (err e
 	return readInto(ctx, s, d.objects[m.object], m)
 }
 
+// isDistant implements distant.
+func (d *collection) isDistant() bool {
+	_, local := d.bucket.(localBucket)
+	return d.objects == nil && !local
+}
+
 // readWhole reads an object of a bucket into a sample.
 func readWhole(ctx context.Context, s *pipeline.Sample, b Bucket, name string, m member) error {
 	o, err := b.Open(ctx, name)

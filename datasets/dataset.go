@@ -50,10 +50,14 @@ type Options struct {
 	// CacheBytes is how much may be kept there. Whoever shuffles all images among each other needs room for all shards, or they are fetched
 	// again and again; see pipeline.Options.Window. Default 20 GiB.
 	CacheBytes int64
+	// Progress is called now and then while Open lists images, unpacks archives and copies those of a store, which may take minutes where there
+	// are millions; from one goroutine at a time. Default none.
+	Progress func(Opening)
 
 	// keep tells which images will be read at all, as of a part of an ingest: where images are unpacked, the bytes of others are left out. All are
 	// listed, whatever it says. Default: all.
-	keep func(key string) bool
+	keep  func(key string) bool
+	meter *openMeter // of Progress
 }
 
 // MaxImageBytes is the size above which an encoded image is refused: a row must fit into a record batch of a shard, and a
@@ -73,6 +77,7 @@ func Open(ctx context.Context, spec string, o Options) (Dataset, error) {
 	if isSynthetic(spec) {
 		return openSynthetic(spec)
 	}
+	o = o.metered()
 	name, split := splitSpec(spec)
 	if _, err := os.Stat(name); err != nil && isPattern(name) {
 		return openPattern(ctx, name, split, o)

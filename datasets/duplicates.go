@@ -62,14 +62,19 @@ type deduplicator struct {
 	drop   []map[int]rowPlace // by shard and row: the image that is kept
 	create func(name string) (outputFile, error)
 	mem    memory.Allocator
+
+	done, total int // rows of shards that have duplicates
+	tell        func(done, total int)
 }
 
 type rowPlace struct{ shard, row int }
 
 // removeDuplicates writes shards that have duplicates anew without them, lists these, and changes the manifest accordingly. Of images with
 // the same bytes the first row is kept.
-func (m *manifest) removeDuplicates(ctx context.Context, dir string, create func(string) (outputFile, error), mem memory.Allocator) (err error) {
-	d := &deduplicator{dir: dir, m: m, drop: make([]map[int]rowPlace, len(m.Shards)), create: create, mem: mem}
+func (m *manifest) removeDuplicates(ctx context.Context, dir string, create func(string) (outputFile, error), mem memory.Allocator,
+	progress func(IngestProgress)) (err error) {
+	d := &deduplicator{dir: dir, m: m, drop: make([]map[int]rowPlace, len(m.Shards)), create: create, mem: mem,
+		tell: tellRarely("leaving out duplicates", progress)}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.readSums(); err != nil {
 		return err
@@ -155,12 +160,18 @@ func (d *deduplicator) remove(ctx context.Context) error {
 	m := *d.m // what before goes by stays as it is
 	m.Shards = slices.Clone(m.Shards)
 	m.Duplicates = &duplicatesManifest{}
+	for shard := range m.Shards {
+		if len(d.drop[shard]) > 0 {
+			d.total += m.Shards[shard].Rows
+		}
+	}
 	var content contentSum
 	err = content.UnmarshalText([]byte(m.Content))
 	var list bytes.Buffer
 	for shard := range m.Shards {
 		if len(d.drop[shard]) > 0 && err == nil {
 			err = d.rewrite(ctx, before, shard, &m, &content, &list)
+			before.forget(shard)
 		}
 	}
 	m.Content = content.String()
@@ -189,6 +200,8 @@ func (d *deduplicator) rewrite(ctx context.Context, before *shards, shard int, m
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		d.done++
+		d.tell(d.done, d.total)
 		r, err := before.stored(rowPlace{shard, row}, s)
 		if err != nil {
 			return err

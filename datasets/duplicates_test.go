@@ -73,7 +73,7 @@ func TestDuplicates(t *testing.T) {
 		parts = append(parts, dir)
 	}
 	merged := filepath.Join(t.TempDir(), "merged")
-	if got, err := Merge(t.Context(), merged, parts, false); err != nil || got != sum || !sameTree(tree(t, merged), tree(t, whole)) {
+	if got, err := Merge(t.Context(), merged, parts, MergeOptions{}); err != nil || got != sum || !sameTree(tree(t, merged), tree(t, whole)) {
 		t.Errorf("in parts: %+v, %v", got, err)
 	}
 	stopEverywhere(t, src, o, tree(t, whole))

@@ -17,7 +17,7 @@ func openFolder(ctx context.Context, b Bucket, name, split string, o Options) (D
 }
 
 func openContent(ctx context.Context, b Bucket, split string, o Options) (Dataset, error) {
-	g := newGatherer(o.TempDir)
+	g := newGatherer(o)
 	_, local := b.(localBucket)
 	g.sniffer.learns = !local
 	var archives, tables []string

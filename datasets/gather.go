@@ -17,8 +17,8 @@ type gatherer struct {
 	others  otherFiles
 }
 
-func newGatherer(tempDir string) *gatherer {
-	g := &gatherer{list: newLister(tempDir), others: otherFiles{kinds: map[string]int{}}}
+func newGatherer(o Options) *gatherer {
+	g := &gatherer{list: newLister(o), others: otherFiles{kinds: map[string]int{}}}
 	g.list.byFolder = true
 	return g
 }

@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/sourcegraph/conc/panics"
 	"github.com/sourcegraph/conc/pool"
 	"github.com/sourcegraph/conc/stream"
 
@@ -53,15 +52,18 @@ type IngestOptions struct {
 	// KeepComplete has Ingest take a folder that an ingest of the same images with the same options has completed already for its own work,
 	// whatever the size of shards there, so that what runs it again after a kill need not know how far it was. Default false: it is an error.
 	KeepComplete bool
-	// Progress is called after each image, from one goroutine at a time. Default none.
+	// Progress is called after each image, and now and then before the first and after the last, from one goroutine at a time. Default none.
 	Progress func(IngestProgress)
 
 	create    func(name string) (outputFile, error) // tests put a full disk in its place
 	allocator memory.Allocator                      // tests look for leaks
 }
 
-// IngestProgress says how far an Ingest is.
+// IngestProgress says how far an Ingest or a Merge is.
 type IngestProgress struct {
+	// Doing says what goes on, "" while images are read, checked and stored. Of millions it also takes a while to put their names in order
+	// before that, and to leave duplicates out after it.
+	Doing       string
 	Done, Total int   // images, good and bad; those of an ingest that was stopped before count as done
 	Bad         int   // of those done
 	Bytes       int64 // stored by this process
@@ -117,7 +119,7 @@ func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summ
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot write shards: %w", explainWrite(err))
 	}
-	in := &ingest{src: src, o: o, dir: staging.path}
+	in := &ingest{src: src, o: o, dir: staging.path, reading: newReading(src, o.Workers)}
 	summary, err := in.run(ctx)
 	switch {
 	case err == nil:
@@ -168,6 +170,7 @@ type ingest struct {
 	src     Dataset
 	o       IngestOptions
 	dir     string
+	reading *reading
 	order   *keyOrder
 	journal *journal
 	bad     *Quarantine
@@ -182,7 +185,7 @@ func (in *ingest) run(ctx context.Context) (_ Summary, err error) {
 	if in.src.Len() == 0 {
 		return Summary{}, errors.New("there are no images")
 	}
-	if in.order, err = newKeyOrder(ctx, in.src, in.dir); err != nil {
+	if in.order, err = newKeyOrder(ctx, in.src, in.dir, tellRarely("putting names in order", in.o.Progress)); err != nil {
 		return Summary{}, err
 	}
 	defer in.order.close()
@@ -230,9 +233,14 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	bytes, good := int64(0), 0
 	samples := newSamples(ctx)
-	work := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(in.o.Workers)
+	work := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(in.reading.atOnce)
 	for _, i := range in.order.samples {
+		end, err := in.reading.begin(ctx, int(i))
+		if err != nil {
+			break
+		}
 		work.Go(func(ctx context.Context) error {
+			defer end()
 			s := samples.Get().(*pipeline.Sample)
 			defer samples.Put(s)
 			size, err := in.rowSize(ctx, i, s)
@@ -264,7 +272,10 @@ func (in *ingest) rowSize(ctx context.Context, i uint32, s *pipeline.Sample) (in
 			return int64(len(s.Key)) + size + rowOverhead, err
 		}
 	}
-	r, err := in.read(ctx, i, s, in.o.Reencode != nil)
+	r, err := in.read(ctx, i, s)
+	if err == nil && in.o.Reencode != nil {
+		err = in.reading.look(ctx, func() error { return in.prepare(&r) })
+	}
 	return r.size(), err
 }
 
@@ -376,9 +387,13 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 	defer stop(nil)
 	samples := newSamples(ctx)
 	var last row // that was taken: those of one id follow each other
-	s := stream.New().WithMaxGoroutines(in.o.Workers)
+	s := stream.New().WithMaxGoroutines(in.reading.atOnce)
 	for _, i := range in.order.shard(k) {
 		if ctx.Err() != nil {
+			break
+		}
+		end, err := in.reading.begin(ctx, int(i))
+		if err != nil {
 			break
 		}
 		s.Go(func() stream.Callback {
@@ -394,6 +409,7 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 					}
 				}
 				samples.Put(sample)
+				end()
 			}
 		})
 	}
@@ -421,42 +437,50 @@ func (in *ingest) end(w *shardWriter) error {
 
 // check reads image i and decides what is stored of it. The row it returns lies in sample.
 func (in *ingest) check(ctx context.Context, i uint32, sample *pipeline.Sample) (r row, err error) {
-	r, err = in.read(ctx, i, sample, true)
-	if err == nil && len(r.image) > MaxImageBytes {
-		err = tooLarge(sample.Key, int64(len(r.image)))
-	}
-	r.label = sample.Label
-	switch r.id = in.order.id(i); {
-	case err != nil:
-	case keyID(r.key) != r.id:
-		r.stage, err = StageRead, errors.New("its name has changed since the data set was opened")
-	case !utf8.ValidString(r.key):
-		r.stage, err = StageKey, errors.New("its key is not UTF-8")
-	}
+	r, err = in.read(ctx, i, sample)
+	r.id, r.label = in.order.id(i), sample.Label
 	if err == nil {
-		r.crc = crc32.Checksum(r.image, castagnoli)
-		r.sum = sha256.Sum256(r.image)
-		r.digest = rowDigest(&r, r.sum)
+		err = in.reading.look(ctx, func() error { return in.look(&r) })
 	}
 	return r, err
 }
 
-// read reads image i, and prepares it where that is asked for.
-func (in *ingest) read(ctx context.Context, i uint32, sample *pipeline.Sample, prepare bool) (r row, err error) {
+// read reads image i.
+func (in *ingest) read(ctx context.Context, i uint32, sample *pipeline.Sample) (r row, err error) {
 	r.stage = StageRead
 	err = readSafely(ctx, in.src, int(i), sample)
-	r.image = sample.Bytes
-	if err == nil && prepare {
-		if caught := panics.Try(func() { err = in.prepare(&r) }); caught != nil {
-			err = fmt.Errorf("the decoder panicked: %v", caught.Value)
-		}
-	}
-	r.key = sample.Key
+	r.image, r.key = sample.Bytes, sample.Key
 	return r, err
 }
 
-// prepare finds the size of the image of r, and re-encodes it where that is chosen.
+// look decides whether an image that was read is good, and takes its sums.
+func (in *ingest) look(r *row) error {
+	if err := in.prepare(r); err != nil {
+		return err
+	}
+	switch {
+	case len(r.image) > MaxImageBytes:
+		return tooLarge(r.key, int64(len(r.image)))
+	case keyID(r.key) != r.id:
+		r.stage = StageRead
+		return errors.New("its name has changed since the data set was opened")
+	case !utf8.ValidString(r.key):
+		r.stage = StageKey
+		return errors.New("its key is not UTF-8")
+	}
+	r.crc = crc32.Checksum(r.image, castagnoli)
+	r.sum = sha256.Sum256(r.image)
+	r.digest = rowDigest(r, r.sum)
+	return nil
+}
+
+// prepare finds the size of the image of r, and re-encodes it where that is chosen. A panic of the decoder is an error.
 func (in *ingest) prepare(r *row) (err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = fmt.Errorf("the decoder panicked: %v", caught)
+		}
+	}()
 	r.stage = StageDecode
 	r.width, r.height, err = in.o.Check(r.image)
 	if err == nil && in.o.Reencode.wants(r.width, r.height) {
@@ -535,7 +559,7 @@ func (in *ingest) finish(ctx context.Context, plan ingestPlan) (*manifest, error
 	var err error
 	switch {
 	case plan.Deduplicate && m.Part == nil:
-		err = m.removeDuplicates(ctx, in.dir, in.o.create, in.o.allocator)
+		err = m.removeDuplicates(ctx, in.dir, in.o.create, in.o.allocator, in.o.Progress)
 	case plan.Deduplicate:
 		m.Duplicates = &duplicatesManifest{}
 	}

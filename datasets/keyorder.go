@@ -32,8 +32,8 @@ type keyOrder struct {
 // keySamples is the number of images that stand for all.
 const keySamples = 512
 
-// newKeyOrder asks for all keys of a dataset.
-func newKeyOrder(ctx context.Context, src Dataset, tempDir string) (_ *keyOrder, err error) {
+// newKeyOrder asks for all keys of a dataset, and tells how many it has.
+func newKeyOrder(ctx context.Context, src Dataset, tempDir string, tell func(done, total int)) (_ *keyOrder, err error) {
 	o := &keyOrder{src: src, ids: newSpool(tempDir)}
 	defer func() {
 		if err != nil {
@@ -46,6 +46,7 @@ func newKeyOrder(ctx context.Context, src Dataset, tempDir string) (_ *keyOrder,
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		tell(i, src.Len())
 		if err := describe(ctx, src, i, s); err != nil {
 			s.Key = "" // it will be bad when it is read
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/goclr/goclr/pipeline"
@@ -30,6 +31,11 @@ func (d *listed) Read(ctx context.Context, i int, s *pipeline.Sample) error {
 	return readWhole(ctx, s, d.stores[m.object], name, m)
 }
 
+// isDistant implements distant.
+func (d *listed) isDistant() bool {
+	return slices.ContainsFunc(d.stores, func(b Bucket) bool { _, local := b.(localBucket); return !local })
+}
+
 func closeAll(stores []Bucket) error {
 	var errs []error
 	for _, b := range stores {
@@ -41,7 +47,7 @@ func closeAll(stores []Bucket) error {
 // openList opens the images that a text names, an object of a bucket; it owns both. Whether they are there turns out when they are read. The
 // name is for messages.
 func openList(ctx context.Context, b Bucket, text Object, name, split string, o Options) (Dataset, error) {
-	l := &listReader{ctx: ctx, name: name, list: newLister(o.TempDir), stores: []Bucket{b}, roots: []string{""}, places: map[string]int{}}
+	l := &listReader{ctx: ctx, name: name, list: newLister(o), stores: []Bucket{b}, roots: []string{""}, places: map[string]int{}}
 	l.list.numeric = true
 	err := errors.Join(l.read(text), text.Close())
 	if err != nil {

@@ -39,10 +39,11 @@ type lister struct {
 	byFolder bool
 	// numeric has classes that are numbers be labels: class 7 is label 7.
 	numeric bool
+	meter   *openMeter
 }
 
-func newLister(tempDir string) *lister {
-	return &lister{keys: newSpool(tempDir), records: newSpool(tempDir)}
+func newLister(o Options) *lister {
+	return &lister{keys: newSpool(o.TempDir), records: newSpool(o.TempDir), meter: o.meter}
 }
 
 // A numbering gives names numbers in the order in which they come.
@@ -82,7 +83,13 @@ func (l *lister) add(m member) error {
 	binary.LittleEndian.PutUint32(r[24:], uint32(m.object))
 	binary.LittleEndian.PutUint32(r[28:], l.classes.number(m.class))
 	binary.LittleEndian.PutUint32(r[32:], l.splits.number(m.split))
-	return l.records.append(r[:]...)
+	if err := l.records.append(r[:]...); err != nil {
+		return err
+	}
+	if (l.records.len()/recordBytes)%listedAtOnce == 0 {
+		l.meter.add(listedAtOnce, 0)
+	}
+	return nil
 }
 
 // class notes that there is a class, if only in a split that is not listed. The key is that of an image of it.

@@ -9,7 +9,7 @@ import (
 // TestListingInFile lists members through memory and through temporary files, which must make no difference.
 func TestListingInFile(t *testing.T) {
 	open := func(limit int, numeric bool) *listing {
-		l := newLister(t.TempDir())
+		l := newLister(Options{TempDir: t.TempDir()})
 		l.keys.limit, l.records.limit, l.numeric = limit, limit, numeric
 		for i := range 1000 {
 			m := member{key: fmt.Sprint("k", i), class: fmt.Sprint(i % 12), split: []string{"train", "test"}[i%2], object: i % 3, offset: int64(i) << 33, size: int64(i)}

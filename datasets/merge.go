@@ -16,16 +16,24 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
+// MergeOptions says how Merge works. The zero value is good.
+type MergeOptions struct {
+	// Replace lets Merge replace a folder of shards that exists already. Default false.
+	Replace bool
+	// Progress is called now and then while duplicates of different parts are left out. Default none.
+	Progress func(IngestProgress)
+}
+
 // Merge makes one folder of shards of what Ingest wrote for all parts of a dataset, in any order, wherever they were written. Files are
 // linked where the file system can, else copied and compared with their checksums. The result is that of one Ingest of the whole.
 // The parts are left as they are. What an Ingest with too many bad images leaves beside its folder may be named too, as by "parts/*": it is
-// passed over. Replace lets it replace a folder of shards that exists already.
-func Merge(ctx context.Context, dir string, parts []string, replace bool) (Summary, error) {
-	m, err := readParts(parts)
+// passed over.
+func Merge(ctx context.Context, dir string, parts []string, o MergeOptions) (Summary, error) {
+	m, err := readParts(parts, o)
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot merge: %w", err)
 	}
-	staging, err := newStagingDir(dir, replace)
+	staging, err := newStagingDir(dir, o.Replace)
 	if err != nil {
 		return Summary{}, fmt.Errorf("cannot merge: %w", explainWrite(err))
 	}
@@ -46,14 +54,15 @@ func Merge(ctx context.Context, dir string, parts []string, replace bool) (Summa
 
 // A merger has the folders of all parts, in order, and the manifest of the whole.
 type merger struct {
+	o     MergeOptions
 	dirs  []string
 	parts []*manifest
 	whole manifest
 }
 
 // readParts reads the manifests of all parts, and makes sure that they belong together and that none is missing.
-func readParts(dirs []string) (*merger, error) {
-	m := &merger{}
+func readParts(dirs []string, o MergeOptions) (*merger, error) {
+	m := &merger{o: o}
 	for _, dir := range dirs {
 		if !strings.HasSuffix(dir, quarantineBeside("")) {
 			m.dirs = append(m.dirs, dir)
@@ -168,7 +177,7 @@ func (m *merger) merge(ctx context.Context, dir string) error {
 		return errors.New("no image is left")
 	}
 	if first.Duplicates != nil {
-		if err := m.whole.removeDuplicates(ctx, dir, createFile, memory.NewGoAllocator()); err != nil {
+		if err := m.whole.removeDuplicates(ctx, dir, createFile, memory.NewGoAllocator(), m.o.Progress); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func TestParts(t *testing.T) {
 			}
 		}
 		dir := filepath.Join(folder, "merged")
-		if got, err := Merge(t.Context(), dir, dirs, false); err != nil || got != want {
+		if got, err := Merge(t.Context(), dir, dirs, MergeOptions{}); err != nil || got != want {
 			t.Fatalf("%d parts: %+v, %v; want %+v", parts, got, err, want)
 		}
 		if !sameTree(tree(t, dir), tree(t, whole)) {
@@ -80,7 +80,7 @@ func TestMergeErrors(t *testing.T) {
 		{[]string{one, filepath.Join(folder, "nothing")}, []string{"nothing", "no manifest.json"}},
 	} {
 		out := filepath.Join(folder, "out")
-		_, err := Merge(t.Context(), out, c.parts, false)
+		_, err := Merge(t.Context(), out, c.parts, MergeOptions{})
 		for _, says := range c.says {
 			if err == nil || !strings.Contains(err.Error(), says) {
 				t.Errorf("%q: error %v, want %q", c.parts, err, says)
@@ -90,15 +90,15 @@ func TestMergeErrors(t *testing.T) {
 			t.Errorf("%q: something is left", c.parts)
 		}
 	}
-	if _, err := Merge(t.Context(), whole, []string{one, two}, false); err == nil || !strings.Contains(err.Error(), "-force") {
+	if _, err := Merge(t.Context(), whole, []string{one, two}, MergeOptions{}); err == nil || !strings.Contains(err.Error(), "-force") {
 		t.Errorf("over another folder: %v", err)
 	}
 	beside := writeTemp(t, folder, "two.quarantine.arrow", []byte("of an ingest that failed"))
-	if _, err := Merge(t.Context(), whole, []string{one, two, beside}, true); err != nil {
+	if _, err := Merge(t.Context(), whole, []string{one, two, beside}, MergeOptions{Replace: true}); err != nil {
 		t.Error(err)
 	}
 	first := ingest("first", src, IngestOptions{Part: 1, Parts: 2, CheckName: "-check header"})
-	if _, err := Merge(t.Context(), whole, []string{first, header}, true); err != nil {
+	if _, err := Merge(t.Context(), whole, []string{first, header}, MergeOptions{Replace: true}); err != nil {
 		t.Error(err)
 	}
 	m, err := readManifest(whole)
@@ -174,7 +174,7 @@ func TestMergeOfDamagedParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := filepath.Join(t.TempDir(), "merged")
-		sum, err := Merge(t.Context(), out, dirs, false)
+		sum, err := Merge(t.Context(), out, dirs, MergeOptions{})
 		if err == nil || !strings.Contains(err.Error(), c.says) || !missing(out) {
 			t.Errorf("%+v, error %v, want %q", sum, err, c.says)
 		}

@@ -13,12 +13,12 @@ const nearbyBytes = 4 << 20
 
 // nearby copies an archive of a store into a file without a name, and closes it: to list it takes all of it anyway, and then each image would be
 // a request. An archive of which the store does not give some part is returned as it is: then only the images there are lost.
-func nearby(ctx context.Context, far Object, tempDir string) (Object, error) {
-	f, err := createUnnamed(tempDir)
+func nearby(ctx context.Context, far Object, o Options) (Object, error) {
+	f, err := createUnnamed(o.TempDir)
 	if err != nil {
 		return far, err
 	}
-	err = fetchTo(ctx, far, f)
+	err = fetchTo(ctx, far, f, o.meter)
 	var full *tempSpaceError
 	switch {
 	case err == nil:
@@ -30,7 +30,7 @@ func nearby(ctx context.Context, far Object, tempDir string) (Object, error) {
 }
 
 // fetchTo copies an object, several parts at once.
-func fetchTo(ctx context.Context, far Object, f *os.File) error {
+func fetchTo(ctx context.Context, far Object, f *os.File, meter *openMeter) error {
 	fetches := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError().WithMaxGoroutines(fetchesAtOnce)
 	buffers := make(chan []byte, fetchesAtOnce) // those not in use
 	for at := int64(0); at < far.Size(); at += nearbyBytes {
@@ -49,6 +49,7 @@ func fetchTo(ctx context.Context, far Object, f *os.File) error {
 			if _, err := f.WriteAt(part, at); err != nil {
 				return noTempSpace(err)
 			}
+			meter.add(0, int64(len(part)))
 			return nil
 		})
 	}

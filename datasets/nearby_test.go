@@ -50,11 +50,16 @@ func TestNearby(t *testing.T) {
 	list[7].bytes = strings.Repeat("large", 2*nearbyBytes/5) // over several parts
 	content := memoryBucket{"x.tar": tarBytes(t, list)}
 	b := &brokenBucket{memoryBucket: content, at: -1}
-	d, err := openArchives(t.Context(), b, []string{"x.tar"}, "", Options{TempDir: t.TempDir()})
+	var told Opening
+	o := Options{TempDir: t.TempDir(), Progress: func(o Opening) { told = o }}.metered()
+	d, err := openArchives(t.Context(), b, []string{"x.tar"}, "", o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
+	if want := (Opening{Bytes: int64(len(content["x.tar"]))}); told != want {
+		t.Errorf("told of %+v, want %+v", told, want)
+	}
 	if n := b.reads.Load(); n > 8 {
 		t.Errorf("%d requests for an archive of %d bytes", n, len(content["x.tar"]))
 	}

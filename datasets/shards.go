@@ -114,6 +114,11 @@ func (d *shards) add(i int, file []byte, first int) error {
 	return nil
 }
 
+// forget gives back the memory that shard i takes, until it is read again.
+func (d *shards) forget(i int) {
+	_ = unix.Madvise(d.maps[i], unix.MADV_DONTNEED) // the pages are those of the file, so nothing is lost either way
+}
+
 // rows is the number of rows that are open.
 func (d *shards) rows() int {
 	if len(d.batches) == 0 {

@@ -85,6 +85,9 @@ func (s *Subset) describe(i int, sample *pipeline.Sample) error {
 	return describe(sample.Context(), s.Dataset, i, sample)
 }
 
+// isDistant implements distant.
+func (s *Subset) isDistant() bool { return isDistant(s.Dataset) }
+
 // Fingerprint implements pipeline.Fingerprinter.
 func (s *Subset) Fingerprint() string {
 	if s.indices == nil {

@@ -44,7 +44,7 @@ func openTables(ctx context.Context, b Bucket, names []string, inFolder bool, sp
 	if split, err = chooseSplit(slices.Sorted(maps.Keys(splits)), split); err != nil {
 		return nil, err
 	}
-	t := &tables{bucket: b, split: split, column: column, inFolder: inFolder, keep: o.keep, list: newLister(o.TempDir), images: newSpool(o.TempDir)}
+	t := &tables{bucket: b, split: split, column: column, inFolder: inFolder, keep: o.keep, list: newLister(o), images: newSpool(o.TempDir)}
 	if err := t.read(ctx, names); err != nil {
 		return nil, errors.Join(err, t.list.close(), t.images.close())
 	}
@@ -254,6 +254,7 @@ func (t *tables) store(key string, image parquet.Value) (offset int64, err error
 		return notStored, nil
 	}
 	offset = t.images.len()
+	t.list.meter.add(0, int64(len(image.Bytes)))
 	return offset, t.images.append(image.Bytes...)
 }
 

@@ -23,14 +23,14 @@ func openUnpacked(ctx context.Context, b Bucket, name string, o Options) (Object
 	}
 	kind, err := kindOfObject(ctx, object, name)
 	if err == nil && kind.isPacked() {
-		unpacked, failed := unpack(ctx, object, kind, o.TempDir)
+		unpacked, failed := unpack(ctx, object, kind, o)
 		if err := errors.Join(failed, object.Close()); err != nil {
 			return nil, 0, err
 		}
 		object = unpacked
 		kind, err = kindOfObject(ctx, object, unpackedName(name))
 	} else if _, local := b.(localBucket); err == nil && !local && kind == kindTar {
-		object, err = nearby(ctx, object, o.TempDir)
+		object, err = nearby(ctx, object, o)
 	}
 	if err != nil {
 		return nil, 0, errors.Join(err, object.Close())
@@ -46,12 +46,12 @@ func kindOfObject(ctx context.Context, o Object, name string) (kind, error) {
 
 // unpack writes what a compressed object holds into a file without a name: neither gzip nor zstd has random access, and the system's page
 // cache keeps what fits into memory.
-func unpack(ctx context.Context, packed Object, format kind, tempDir string) (Object, error) {
-	out, err := createUnnamed(tempDir)
+func unpack(ctx context.Context, packed Object, format kind, o Options) (Object, error) {
+	out, err := createUnnamed(o.TempDir)
 	if err != nil {
 		return nil, err
 	}
-	w := &destination{w: out}
+	w := &destination{w: out, meter: o.meter}
 	in := bufio.NewReaderSize(newSectionReader(ctx, packed), mostAhead)
 	if err := decompress(ctx, w, in, format); err != nil {
 		return nil, errors.Join(err, out.Close())
@@ -107,14 +107,16 @@ func newUnpacker(in io.Reader, format kind) (io.ReadCloser, error) {
 
 // destination tells errors of writing from those of reading.
 type destination struct {
-	w   io.Writer
-	n   int64
-	err error
+	w     io.Writer
+	n     int64
+	err   error
+	meter *openMeter
 }
 
 func (d *destination) Write(b []byte) (int, error) {
 	n, err := d.w.Write(b)
 	d.n += int64(n)
+	d.meter.add(0, int64(n))
 	d.err = err
 	return n, err
 }

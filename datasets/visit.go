@@ -12,7 +12,8 @@ import (
 	"github.com/goclr/goclr/pipeline"
 )
 
-// Visit reads all images of a dataset and calls visit with each, from so many goroutines at once, in no order. Where an image cannot be
+// Visit reads all images of a dataset and calls visit with each, from so many goroutines at once, in no order. More are
+// read at once where that waits for a store. Where an image cannot be
 // read, err says why and the sample holds what is known of it. The sample is valid until visit returns. The error of Visit is that of ctx, or
 // a *pipeline.SourceError of the dataset, with which visit is not called.
 func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pipeline.Sample, err error)) error {
@@ -20,7 +21,8 @@ func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pip
 	defer stop(nil)
 	var next atomic.Int64
 	var group conc.WaitGroup
-	for range max(workers, 1) {
+	r := newReading(d, workers)
+	for range r.atOnce {
 		group.Go(func() {
 			s := pipeline.NewSample(ctx, pipeline.Key{})
 			for ctx.Err() == nil {
@@ -28,13 +30,21 @@ func Visit(ctx context.Context, d Dataset, workers int, visit func(i int, s *pip
 				if i >= d.Len() {
 					return
 				}
-				err := readSafely(ctx, d, i, s)
+				end, err := r.begin(ctx, i)
+				if err != nil {
+					return
+				}
+				err = readSafely(ctx, d, i, s)
 				if failsWhole(err) {
 					stop(err)
 				}
-				if ctx.Err() == nil { // or else that may be why it cannot be read
-					visit(i, s, err)
-				}
+				_ = r.look(ctx, func() error {
+					if ctx.Err() == nil { // or else that may be why it cannot be read
+						visit(i, s, err)
+					}
+					return nil
+				})
+				end()
 			}
 		})
 	}

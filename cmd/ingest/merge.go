@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"strconv"
 	"strings"
 
@@ -42,7 +43,13 @@ func merge(ctx context.Context, args []string) error {
 		return err
 	}
 	clock := cli.NewMeter("", 0, 0)
-	sum, err := datasets.Merge(ctx, *out, f.Args(), *force)
+	line := cli.NewLine(os.Stderr)
+	defer line.Close()
+	sum, err := datasets.Merge(ctx, *out, f.Args(), datasets.MergeOptions{
+		Replace:  *force,
+		Progress: func(p datasets.IngestProgress) { line.Show(doing(p)) },
+	})
+	line.Close()
 	if err != nil {
 		return err
 	}

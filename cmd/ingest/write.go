@@ -16,6 +16,10 @@ func write(ctx context.Context, src datasets.Dataset, out string, o datasets.Ing
 	defer line.Close()
 	var meter *cli.Meter
 	o.Progress = func(p datasets.IngestProgress) {
+		if p.Doing != "" {
+			line.Show(doing(p))
+			return
+		}
 		if meter == nil {
 			meter = cli.NewMeter("images", p.Done-1, p.Total) // what was there before is no speed
 		}
@@ -32,6 +36,11 @@ func write(ctx context.Context, src datasets.Dataset, out string, o datasets.Ing
 	}
 	report(out, sum, len(src.Classes()), o.Reencode, clock)
 	return nil
+}
+
+// doing is the progress line of what comes before the first image and after the last.
+func doing(p datasets.IngestProgress) string {
+	return fmt.Sprintf("%s: %d of %d images", p.Doing, p.Done, p.Total)
 }
 
 // progress is the progress line.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goclr/goclr/datasets"
 )
 
 func TestExitCode(t *testing.T) {
@@ -201,5 +203,25 @@ func TestSetOthers(t *testing.T) {
 	}
 	if err := f.SetOthers(map[string]string{"c": "x"}); err == nil || !strings.Contains(err.Error(), "setting c") {
 		t.Errorf("a value that is no number: %v", err)
+	}
+}
+
+// TestShowOpening: nothing is said of what is soon done.
+func TestShowOpening(t *testing.T) {
+	var out strings.Builder
+	clock := time.Unix(1_000_000, 0)
+	now := func() time.Time { return clock }
+	show := showOpening("photos.tar.gz", &Line{w: &out, every: logEvery, now: now}, now)
+	show(datasets.Opening{Images: 1000})
+	if out.Len() > 0 {
+		t.Errorf("said at once: %q", out.String())
+	}
+	for _, o := range []datasets.Opening{{Images: 5000}, {Images: 6000, Bytes: 3 << 30}} {
+		clock = clock.Add(logEvery)
+		show(o)
+	}
+	want := "opening photos.tar.gz: 5000 images listed\nopening photos.tar.gz: 6000 images listed, 3072 MiB unpacked or copied\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"time"
 
 	"github.com/goclr/goclr/datasets"
 )
@@ -29,5 +32,30 @@ func (s *Source) Open(ctx context.Context, spec string) (datasets.Dataset, error
 	if !(s.cacheGiB > 0) {
 		return nil, Usagef("-cache-limit %g: it must be above 0", s.cacheGiB)
 	}
-	return datasets.Open(ctx, spec, datasets.Options{TempDir: s.tempDir, CacheDir: s.cacheDir, CacheBytes: int64(s.cacheGiB * (1 << 30))})
+	line := NewLine(os.Stderr)
+	defer line.Close()
+	return datasets.Open(ctx, spec, datasets.Options{
+		TempDir:    s.tempDir,
+		CacheDir:   s.cacheDir,
+		CacheBytes: int64(s.cacheGiB * (1 << 30)),
+		Progress:   showOpening(spec, line, time.Now),
+	})
+}
+
+// patience is how long opening may take before anything is said of it.
+const patience = 2 * time.Second
+
+// showOpening returns what shows how far the opening of a dataset is.
+func showOpening(spec string, line *Line, now func() time.Time) func(datasets.Opening) {
+	begin := now()
+	return func(o datasets.Opening) {
+		if now().Sub(begin) < patience {
+			return
+		}
+		text := fmt.Sprintf("opening %s: %d images listed", spec, o.Images)
+		if o.Bytes > 0 {
+			text += fmt.Sprintf(", %d MiB unpacked or copied", o.Bytes>>20)
+		}
+		line.Show(text)
+	}
 }
