@@ -218,10 +218,11 @@ func (v *products) choose(p *productPlan) error {
 	status := v.cublasLtMatmulAlgoGetHeuristic.call(
 		v.handle, p.description, p.first, p.second, p.result, p.result, preference,
 		1, uintptr(unsafe.Pointer(&found)), uintptr(unsafe.Pointer(&count)))
-	if err := v.check("cublasLtMatmulAlgoGetHeuristic", status); errors.Is(err, errOutOfMemory) {
+	err := v.check("cublasLtMatmulAlgoGetHeuristic", status)
+	if errors.Is(err, errOutOfMemory) {
 		return err
 	}
-	p.own = status != 0 || count == 0 || found.state != 0
+	p.own = err != nil || count == 0 || found.state != 0
 	p.algorithm = found.algorithm
 	return nil
 }
