@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/gorgonia/internal/cuda/stub"
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 	"github.com/goclr/goclr/backends/graph"
 )
 
@@ -82,6 +84,17 @@ func TestCUDALoadsWhatItNeeds(t *testing.T) {
 	}
 	if refused < 3 {
 		t.Errorf("Compile was refused only %d times", refused)
+	}
+}
+
+// TestAdviceCountsBatchesAhead has a batch that takes half as much memory where it is taken in as its step does.
+func TestAdviceCountsBatchesAhead(t *testing.T) {
+	for staged, want := range map[bool]string{false: "the batch has 1000 views, about 512 would fit: ", true: "the batch has 1000 views, about 384 would fit: "} {
+		s := &tape{image: &graph.Node{Shape: []int{1000}}, bytes: 1000 << 10, pixels: &value{bytes: 250 << 10}, staged: staged}
+		err := s.adviseBatch(100<<10, &device.MemoryError{Asked: 900 << 10, Free: 700 << 10, Err: errors.New("full")})
+		if !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("staged %t: %v", staged, err)
+		}
 	}
 }
 
