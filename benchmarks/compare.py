@@ -160,6 +160,9 @@ def main():
                 continue
             load.append(os.getloadavg()[0])
             gave.add(shown)
+            for line in output.splitlines():
+                if "warning: " in line:
+                    print(line.strip(), file=sys.stderr)
             for key, values in found:
                 measured = ", ".join(f"{number(values[u])} {u}" for u in args.units)
                 print(f"round {i + 1} of {args.rounds}: {' '.join(map(str, key))}: {measured}", file=sys.stderr)

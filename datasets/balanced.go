@@ -26,12 +26,12 @@ func Balanced(ctx context.Context, d Dataset, fraction float64, seed uint64) (*S
 	if err != nil {
 		return nil, err
 	}
-	var indices []int
+	var indices []uint32
 	for _, images := range classes {
 		// What floating point adds to 0.07 times 100 is no image.
 		n := int(math.Ceil(fraction*float64(len(images)) - 1e-9))
 		for _, m := range images[:n] {
-			indices = append(indices, m.index)
+			indices = append(indices, uint32(m.index))
 		}
 	}
 	slices.Sort(indices)

@@ -266,11 +266,9 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 
 // rowSize is what image i takes in a shard, which the listing of its source may tell.
 func (in *ingest) rowSize(ctx context.Context, i uint32, s *pipeline.Sample) (int64, error) {
-	if listed, ok := in.src.(interface{ storedSize(i int) (int64, bool) }); ok && in.o.Reencode == nil {
-		if size, known := listed.storedSize(int(i)); known {
-			err := describe(ctx, in.src, int(i), s)
-			return int64(len(s.Key)) + size + rowOverhead, err
-		}
+	if size, known := storedSize(in.src, int(i)); known && in.o.Reencode == nil {
+		err := describe(ctx, in.src, int(i), s)
+		return int64(len(s.Key)) + size + rowOverhead, err
 	}
 	r, err := in.read(ctx, i, s)
 	if err == nil && in.o.Reencode != nil {

@@ -10,13 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 )
@@ -317,15 +316,28 @@ func TestIngestOptions(t *testing.T) {
 	}
 }
 
+// A diskRoom is what is left of a disk, whose files are written by several goroutines.
+type diskRoom struct {
+	sync.Mutex
+	bytes int
+}
+
+func (r *diskRoom) take(want int) (n int) {
+	r.Lock()
+	defer r.Unlock()
+	n = min(want, r.bytes)
+	r.bytes -= n
+	return n
+}
+
 // A fullDisk lets through a number of bytes and then has no more room.
 type fullDisk struct {
-	room *int
+	room *diskRoom
 	f    outputFile
 }
 
 func (d fullDisk) Write(b []byte) (int, error) {
-	n := min(len(b), *d.room)
-	*d.room -= n
+	n := d.room.take(len(b))
 	written, err := d.f.Write(b[:n])
 	if err == nil && n < len(b) {
 		err = &fs.PathError{Op: "write", Path: "file", Err: syscall.ENOSPC}
@@ -333,8 +345,7 @@ func (d fullDisk) Write(b []byte) (int, error) {
 	return written, err
 }
 func (d fullDisk) WriteAt(b []byte, at int64) (int, error) {
-	n := min(len(b), *d.room)
-	*d.room -= n
+	n := d.room.take(len(b))
 	written, err := d.f.WriteAt(b[:n], at)
 	if err == nil && n < len(b) {
 		err = &fs.PathError{Op: "write", Path: "file", Err: syscall.ENOSPC}
@@ -359,13 +370,13 @@ func TestFullDisk(t *testing.T) {
 	}
 	most := 0 // shards that were kept
 	for room := 0; room < size; room += size/23 + 1 {
-		left := room
+		left := &diskRoom{bytes: room}
 		parent := t.TempDir()
 		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 		_, err := Ingest(t.Context(), src, filepath.Join(parent, "shards"), IngestOptions{Check: refuse, MaxBad: 0.5,
 			ShardBytes: 9000, allocator: mem, create: func(name string) (outputFile, error) {
 				f, err := createFile(name)
-				return fullDisk{&left, f}, err
+				return fullDisk{left, f}, err
 			}})
 		mem.AssertSize(t, 0)
 		if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "the disk is full") ||
@@ -480,30 +491,27 @@ func TestStaging(t *testing.T) {
 	}
 }
 
-// TestWorkersOverlap makes sure that images are checked at once, each on a goroutine.
+// TestWorkersOverlap makes sure that images are checked at once, each on a goroutine: the first wait until there are as many as workers.
 func TestWorkersOverlap(t *testing.T) {
-	var running, most atomic.Int32
+	const workers = 3
+	var running atomic.Int32
+	var once sync.Once
+	all := make(chan struct{})
 	check := func([]byte) (int, int, error) {
 		n := running.Add(1)
-		for {
-			m := most.Load()
-			if n <= m || most.CompareAndSwap(m, n) {
-				break
-			}
+		defer running.Add(-1)
+		if n > workers {
+			t.Errorf("%d images are checked at once", n)
 		}
-		for range 100 {
-			runtime.Gosched()
+		if n == workers {
+			once.Do(func() { close(all) })
 		}
-		time.Sleep(time.Millisecond)
-		running.Add(-1)
+		<-all
 		return 1, 1, nil
 	}
 	dir := filepath.Join(t.TempDir(), "shards")
 	src := tarDataset(t, manyMembers(60, 0))
-	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: check, Workers: 3}); err != nil {
+	if _, err := Ingest(t.Context(), src, dir, IngestOptions{Check: check, Workers: workers}); err != nil {
 		t.Fatal(err)
-	}
-	if n := most.Load(); n != 3 {
-		t.Errorf("%d images were checked at once, want 3", n)
 	}
 }

@@ -116,10 +116,10 @@ func TestQuarantineOnFullDisk(t *testing.T) {
 	for room := 0; room < 5000; room += 97 {
 		name := filepath.Join(t.TempDir(), QuarantineName)
 		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
-		left := room
+		left := &diskRoom{bytes: room}
 		q := newQuarantine(name, func(name string) (outputFile, error) {
 			f, err := createFile(name)
-			return fullDisk{&left, f}, err
+			return fullDisk{left, f}, err
 		}, mem)
 		flushed := 0
 		var err error

@@ -22,6 +22,14 @@ func isDistant(d Dataset) bool {
 	return ok && far.isDistant()
 }
 
+// storedSize returns the bytes of image i as it is encoded, where a dataset knows that before it is read.
+func storedSize(d Dataset, i int) (int64, bool) {
+	if d, ok := d.(interface{ storedSize(i int) (int64, bool) }); ok {
+		return d.storedSize(i)
+	}
+	return 0, false
+}
+
 // A reading says how many images of a dataset are read, and how many of them looked at, at the same time.
 type reading struct {
 	src    Dataset
@@ -44,11 +52,9 @@ func (r *reading) begin(ctx context.Context, i int) (end func(), err error) {
 	if r.memory == nil {
 		return func() {}, nil
 	}
-	size := int64(guessSize)
-	if listed, ok := r.src.(interface{ storedSize(i int) (int64, bool) }); ok {
-		if known, ok := listed.storedSize(i); ok {
-			size = known
-		}
+	size, known := storedSize(r.src, i)
+	if !known {
+		size = guessSize
 	}
 	if err := r.memory.Acquire(ctx, size); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/sourcegraph/conc"
 )
 
 const (
@@ -190,7 +191,7 @@ func explainWrite(err error) error {
 	return err
 }
 
-// A countedFile counts and hashes what is written. It is a WriteSeeker only as far as package ipc asks for its position.
+// A countedFile counts and hashes what is written; after an error the hash means nothing. It is a WriteSeeker only as far as package ipc asks for its position.
 type countedFile struct {
 	f   outputFile
 	n   int64
@@ -198,10 +199,12 @@ type countedFile struct {
 }
 
 func (c *countedFile) Write(b []byte) (int, error) {
+	var hashing conc.WaitGroup // it takes as long as to write
+	hashing.Go(func() { c.sum.Write(b) })
 	n, err := c.f.Write(b)
 	beginWriteBack(c.f, c.n, n)
+	hashing.Wait()
 	c.n += int64(n)
-	c.sum.Write(b[:n])
 	return n, err
 }
 

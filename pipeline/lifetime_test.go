@@ -75,7 +75,7 @@ func TestNothingOutlivesTheLoop(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			wantOneError(t, p, ctx, errInjected, func() { cancel(errInjected) })
 		}},
-		{"cancel while waiting", counting{100}, func(t *testing.T, p *pipeline.Pipeline) {
+		{"cancel while waiting", counting{1 << 20}, func(t *testing.T, p *pipeline.Pipeline) { // not over before its time
 			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Microsecond)
 			defer cancel()
 			wantOneError(t, p, ctx, context.DeadlineExceeded, nil)
@@ -173,11 +173,14 @@ func TestPrefetchBoundsMemory(t *testing.T) {
 	mem := &peak{Allocator: memory.NewGoAllocator()}
 	o := pipeline.Options{Batch: 8, Epochs: 1, Prefetch: prefetch, Allocator: mem}
 	p := mustNew(t, counting{1000}, o, unpack{Size: 2})
+	const want = (prefetch + 1) * block
 	for range p.Batches(context.Background(), 0) {
-		time.Sleep(50 * time.Microsecond)
+		for mem.most.Load() < want { // until the feeder has made as many as it may
+			time.Sleep(50 * time.Microsecond)
+		}
 	}
-	if want := int64((prefetch + 1) * block); mem.most.Load() != want {
-		t.Errorf("%d bytes at once, want %d", mem.most.Load(), want)
+	if most := mem.most.Load(); most != want {
+		t.Errorf("%d bytes at once, want %d", most, want)
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goclr/goclr/pipeline"
 )
 
+// Time in this test is that of synctest, so that nothing but the sleeps takes any.
 func TestStats(t *testing.T) {
 	sleep := func(d time.Duration) pipeline.StageFunc {
 		return func(*pipeline.Sample) error { time.Sleep(d); return nil }
@@ -23,38 +25,40 @@ func TestStats(t *testing.T) {
 		{"slow consumer", 0, 5 * time.Millisecond, "the consumer is the bottleneck: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := mustNew(t, counting{200}, pipeline.Options{Batch: 8, Epochs: 1, Workers: 2}, unpack{Size: 2},
-				pipeline.Pair(mirror{}, pipeline.Named("Sleep", sleep(c.stage))))
-			if got := p.Stats().String(); got != "no batch has been made yet" {
-				t.Errorf("before the start: %s", got)
-			}
-			for _, err := range p.Batches(context.Background(), 0) {
-				if err != nil {
-					t.Fatal(err)
+			synctest.Test(t, func(t *testing.T) {
+				p := mustNew(t, counting{200}, pipeline.Options{Batch: 8, Epochs: 1, Workers: 2}, unpack{Size: 2},
+					pipeline.Pair(mirror{}, pipeline.Named("Sleep", sleep(c.stage))))
+				if got := p.Stats().String(); got != "no batch has been made yet" {
+					t.Errorf("before the start: %s", got)
 				}
-				time.Sleep(c.body)
-			}
-			s := p.Stats()
-			if !strings.HasPrefix(s.String(), c.substring) {
-				t.Errorf("%q does not begin with %q", s, c.substring)
-			}
-			if s.Batches != 25 || s.Samples != 200 || s.Bad != 0 || len(s.Stages) != 4 {
-				t.Errorf("stats are %#v", s)
-			}
-			for i, want := range []struct {
-				name  string
-				count int64
-			}{{"Source", 200}, {"unpack", 200}, {"mirror", 400}, {"Sleep", 400}} {
-				if got := s.Stages[i]; got.Name != want.name || got.Count != want.count || got.Errors != 0 {
-					t.Errorf("stage %d is %+v, want %+v", i, got, want)
+				for _, err := range p.Batches(context.Background(), 0) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(c.body)
 				}
-			}
-			if busy := s.Stages[3].Busy; busy < 400*c.stage {
-				t.Errorf("Sleep was busy for %v", busy)
-			}
-			if c.body > 0 && (s.ConsumerBusy < 25*c.body || s.FeederWait == 0) {
-				t.Errorf("consumer was busy for %v, feeder waited %v", s.ConsumerBusy, s.FeederWait)
-			}
+				s := p.Stats()
+				if !strings.HasPrefix(s.String(), c.substring) {
+					t.Errorf("%q does not begin with %q", s, c.substring)
+				}
+				if s.Batches != 25 || s.Samples != 200 || s.Bad != 0 || len(s.Stages) != 4 {
+					t.Errorf("stats are %#v", s)
+				}
+				for i, want := range []struct {
+					name  string
+					count int64
+				}{{"Source", 200}, {"unpack", 200}, {"mirror", 400}, {"Sleep", 400}} {
+					if got := s.Stages[i]; got.Name != want.name || got.Count != want.count || got.Errors != 0 {
+						t.Errorf("stage %d is %+v, want %+v", i, got, want)
+					}
+				}
+				if busy := s.Stages[3].Busy; busy != 400*c.stage {
+					t.Errorf("Sleep was busy for %v", busy)
+				}
+				if s.ConsumerBusy != 25*c.body || c.body > 0 && s.FeederWait == 0 {
+					t.Errorf("consumer was busy for %v, feeder waited %v", s.ConsumerBusy, s.FeederWait)
+				}
+			})
 		})
 	}
 }

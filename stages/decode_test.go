@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/goclr/goclr/pipeline"
 )
@@ -164,7 +163,6 @@ func TestDecodeRefuses(t *testing.T) {
 		{"PNG with a flipped bit", flipped, 0, ErrCorrupt, "checksum"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			began := time.Now()
 			s := pipeline.NewSample(context.Background(), pipeline.Key{})
 			s.Bytes = c.b
 			err := Decode{MaxPixels: c.max}.Apply(s)
@@ -173,9 +171,6 @@ func TestDecodeRefuses(t *testing.T) {
 			}
 			if _, _, checked := Check(c.b, c.max); checked == nil || err == nil || checked.Error() != err.Error() {
 				t.Errorf("Check gives %v, want what Decode gives: %v", checked, err)
-			}
-			if d := time.Since(began); d > 2*time.Second {
-				t.Errorf("took %v", d)
 			}
 		})
 	}

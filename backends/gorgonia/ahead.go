@@ -76,30 +76,33 @@ func (a *ahead) put(batch arrow.Record, in input) error {
 	return nil
 }
 
-// allocate makes two trays: one for the batch that a step is about to take, and one for the batch after it.
+// trays is how many a program has: one for the batch that a step is about to take, and one for the batch after it.
+const trays = 2
+
+// allocate makes the trays.
 func (a *ahead) allocate(parts [][]byte) error {
 	var sizes []int
 	for _, part := range parts {
 		sizes = append(sizes, len(part))
 	}
-	var trays []*tray
-	for range 2 {
+	var made []*tray
+	for range trays {
 		inbox, err := a.device.Inbox(sizes...)
 		if memory := (*device.MemoryError)(nil); errors.As(err, &memory) {
 			a.refused = true
 			if a.warn != nil {
 				a.warn(fmt.Sprintf("each batch is copied to the device when its step begins, not before: %v", err))
 			}
-			return free(trays)
+			return free(made)
 		}
 		if err != nil {
-			return errors.Join(err, free(trays))
+			return errors.Join(err, free(made))
 		}
-		trays = append(trays, &tray{inbox: inbox})
+		made = append(made, &tray{inbox: inbox})
 	}
 	a.lock.Lock()
 	defer a.lock.Unlock()
-	a.trays = trays
+	a.trays = made
 	return nil
 }
 

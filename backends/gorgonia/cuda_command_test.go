@@ -4,7 +4,6 @@ package gorgonia
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/goclr/goclr/backends/gorgonia/internal/cuda/stub"
 	"github.com/goclr/goclr/simclr"
@@ -23,7 +21,6 @@ import (
 const (
 	commandSteps = 4
 	commandViews = 2 * 2 * 8 * 8 * 3 // bytes of the views of a batch
-	hangs        = 5 * time.Minute   // after which the command counts as hanging
 )
 
 var allLibraries = []string{"libcuda.so.1", "libcudnn.so.9", "libcublasLt.so.13", "libnvrtc.so.13"}
@@ -56,17 +53,12 @@ func buildPretrain(t *testing.T) pretraining {
 // file, unless that is "".
 func (p pretraining) run(t *testing.T, dir, directory, record string, settings []string, more ...string) (code int, said string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hangs)
-	defer cancel()
-	command := exec.CommandContext(ctx, p.binary, append([]string{"-out", dir}, more...)...)
+	command := exec.CommandContext(t.Context(), p.binary, append([]string{"-out", dir}, more...)...)
 	command.Env = p.Environment(directory, record, settings...)
 	out, err := command.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("the command hangs: %s", out)
 	}
 	if bytes.Contains(out, []byte("goroutine ")) || bytes.Contains(out, []byte("panic")) {
 		t.Errorf("the command panics: %s", out)
@@ -88,10 +80,10 @@ func (p pretraining) resume(t *testing.T, dir, directory string, settings []stri
 	return p.run(t, dir, directory, "", settings, append([]string{"-resume"}, more...)...)
 }
 
-// finish goes on with a run to its end and wants the weights of one that nothing happened to.
-func (p pretraining) finish(t *testing.T, dir string, want [sha256.Size]byte) {
+// finish goes on with a run to a step and wants the weights of one that nothing happened to.
+func (p pretraining) finish(t *testing.T, dir string, step int, want [sha256.Size]byte) {
 	t.Helper()
-	if code, said := p.resume(t, dir, p.Directory, nil, "-max-steps", strconv.Itoa(commandSteps)); code != 0 {
+	if code, said := p.resume(t, dir, p.Directory, nil, "-max-steps", strconv.Itoa(step)); code != 0 {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
 	if got := weightsSum(t, dir); got != want {
@@ -184,16 +176,21 @@ func TestCUDACommandFaults(t *testing.T) {
 		if step := saved(t, dir); step != 2 {
 			t.Errorf("the last checkpoint is that of step %d", step)
 		}
-		p.finish(t, dir, want)
+		p.finish(t, dir, commandSteps, want)
 	})
 	t.Run("interrupted", func(t *testing.T) {
-		dir := t.TempDir()
-		code, said := p.begin(t, dir, "", []string{"interrupt_upload=" + strconv.Itoa(metricsOf(t, record, 3).uploads)})
+		dir, whole := t.TempDir(), t.TempDir()
+		const long = "1000000" // epochs: however late the signal is heard of, the run is not over
+		code, said := p.begin(t, dir, "", []string{"interrupt_upload=" + strconv.Itoa(metricsOf(t, record, 3).uploads)}, "-epochs", long)
 		wantFailure(t, 130, code, said, "stopped after step", "pretrain -resume -out "+dir)
-		if step := saved(t, dir); step < 1 || step >= commandSteps {
+		step := saved(t, dir)
+		if step < 1 {
 			t.Errorf("the last checkpoint is that of step %d", step)
 		}
-		p.finish(t, dir, want)
+		if code, said := p.begin(t, whole, "", nil, "-epochs", long, "-max-steps", strconv.Itoa(step+1)); code != 0 {
+			t.Fatalf("exit code %d: %s", code, said)
+		}
+		p.finish(t, dir, step+1, weightsSum(t, whole))
 	})
 	t.Run("filled", func(t *testing.T) { // between the checkpoint of step 0 and what chunks need
 		dir := t.TempDir()
@@ -204,9 +201,11 @@ func TestCUDACommandFaults(t *testing.T) {
 		}
 	})
 	t.Run("in any order", func(t *testing.T) {
+		code, said := p.begin(t, t.TempDir(), "", []string{"cudnn_any_order=1"})
+		if code != 0 || !strings.Contains(said, "warning: cuDNN has no algorithm for Forward of a convolution of ") || !strings.Contains(said, "same bits each time") {
+			t.Errorf("exit code %d: %s", code, said)
+		}
 		dir := t.TempDir()
-		code, said := p.begin(t, dir, "", []string{"cudnn_any_order=1"})
-		wantFailure(t, 1, code, said, "same bits each time", "-deterministic=false")
 		if code, said := p.begin(t, dir, "", nil, "-deterministic=false", "-max-steps", "1"); code != 0 || !strings.Contains(said, "sums in any order") {
 			t.Errorf("exit code %d: %s", code, said)
 		}
@@ -254,5 +253,5 @@ func startFaults(t *testing.T, p pretraining, want [sha256.Size]byte) {
 			}
 		})
 	}
-	p.finish(t, dir, want)
+	p.finish(t, dir, commandSteps, want)
 }

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/goclr/goclr/backends"
 	"github.com/goclr/goclr/backends/gorgonia/internal/cuda/stub"
+	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 	"github.com/goclr/goclr/backends/graph"
 )
 
@@ -85,6 +87,17 @@ func TestCUDALoadsWhatItNeeds(t *testing.T) {
 	}
 }
 
+// TestAdviceCountsBatchesAhead has a batch that takes half as much memory where it is taken in as its step does.
+func TestAdviceCountsBatchesAhead(t *testing.T) {
+	for staged, want := range map[bool]string{false: "the batch has 1000 views, about 512 would fit: ", true: "the batch has 1000 views, about 384 would fit: "} {
+		s := &tape{image: &graph.Node{Shape: []int{1000}}, bytes: 1000 << 10, pixels: &value{bytes: 250 << 10}, staged: staged}
+		err := s.adviseBatch(100<<10, &device.MemoryError{Asked: 900 << 10, Free: 700 << 10, Err: errors.New("full")})
+		if !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("staged %t: %v", staged, err)
+		}
+	}
+}
+
 func TestRoundDown(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 1, 3: 3, 5: 4, 7: 6, 100: 96, 255: 192, 256: 256} {
 		if got := roundDown(n); got != want {
@@ -136,18 +149,90 @@ func TestCUDARefusedAllocations(t *testing.T) {
 	}
 }
 
-// TestCUDACompileSaysWhatCannotRun has convolutions without an algorithm, and without memory for one.
-func TestCUDACompileSaysWhatCannotRun(t *testing.T) {
+// broadStep trains on so many views of 16 by 16 pixels, with parameters that take as much memory as a dozen views.
+func broadStep(views int) *graph.Step {
+	g := &graph.Graph{}
+	x := g.Image("views", views, 16, 16, [3]float64{}, [3]float64{1, 1, 1})
+	filters, wide, narrow := g.Param("filters", 16, 3, 3, 3), g.Param("wide", 2048, 16), g.Param("narrow", 64, 2048)
+	features := g.AvgPool(g.ReLU(g.Conv(x, filters, 1, 1)))
+	s := &graph.Step{Graph: g, Project: g.L2Normalize(g.MatMul(g.MatMul(features, wide, false, true), narrow, false, true))}
+	s.Loss, s.Accuracy = g.NTXent(s.Project, 0.5), g.PairAccuracy(s.Project)
+	s.Differentiate([]*graph.Node{filters, wide, narrow})
+	for _, d := range s.Gradients {
+		s.Updates = append(s.Updates, graph.Update{Target: d.Param, Value: g.Descend(d.Param, d.Value, g.Rate())})
+	}
+	return s
+}
+
+// TestCUDANoMemoryToTrain wants the batch that the error names to train, with workspaces, kernels that are loaded late, and batches that
+// are taken in beside steps.
+func TestCUDANoMemoryToTrain(t *testing.T) {
+	const views = 60
+	l := standIn(t)
+	for _, workspace := range []int{1000, 100 << 10} { // for each image
+		l.Set("cudnn_workspace", workspace)
+		b := withGraphs(t, "fp32") // fails the test if a batch cannot be taken in
+		l.Set("late", 0)
+		before := l.Allocated()
+		whole, err := b.Compile(t.Context(), broadStep(views))
+		if err != nil {
+			t.Fatal(err)
+		}
+		needed := l.Allocated() - before
+		closeTest(t, whole)
+		l.Set("late", 4<<10)
+		for _, percent := range []int{60, 90} {
+			l.Set("memory", l.Allocated()+needed*percent/100)
+			_, err := b.Compile(t.Context(), broadStep(views))
+			wantError(t, err, "compile: the batch has 60 views, about", "MiB of memory are needed")
+			fit := 0
+			if _, err := fmt.Sscanf(err.Error(), "compile: the batch has 60 views, about %d would fit", &fit); err != nil || fit < 8 {
+				t.Errorf("with %d percent of the memory fit %d views: %v", percent, fit, err)
+			}
+			p, err := b.Compile(t.Context(), broadStep(fit))
+			if err != nil {
+				t.Fatalf("the batch that fits does not: %v", err)
+			}
+			for k := range uint64(untilRecorded + 1) {
+				batch := viewsOf(t, k, fit/2, 2, 16)
+				stageTest(t, p.(backends.Stager), batch)
+				stepTest(t, p, batch)
+			}
+			closeTest(t, p)
+		}
+		l.Set("memory", 1<<30)
+	}
+}
+
+// TestCUDANoMemoryForKernels has memory for all values of a batch, but not for the kernels that compute it.
+func TestCUDANoMemoryForKernels(t *testing.T) {
 	l := standIn(t)
 	b := onStandIn(t, "fp32")
-	l.Set("cudnn_any_order", 1)
-	_, err := b.Compile(t.Context(), wideStep(256))
-	wantError(t, err, "compile: Conv#", "Forward of a convolution of [256 3 64 64]", "try another precision")
-	l.Set("cudnn_any_order", 0)
+	before := l.Allocated()
+	p, err := b.Compile(t.Context(), wideStep(256))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := l.Allocated()
+	closeTest(t, p)
+	l.Set("late", (held-before)/40)
+	l.Set("memory", held+1000)
+	_, err = b.Compile(t.Context(), wideStep(256))
+	wantError(t, err, "compile: the batch has 256 views, about 192 would fit", "not enough for what is loaded to compute")
+	if p, err = b.Compile(t.Context(), wideStep(192)); err != nil {
+		t.Fatal(err)
+	}
+	closeTest(t, p)
+}
+
+// TestCUDAWorkspaceIsPlanned has the workspaces of convolutions where the values of a step lie.
+func TestCUDAWorkspaceIsPlanned(t *testing.T) {
+	l := standIn(t)
+	b := onStandIn(t, "fp32")
 	l.Set("cudnn_workspace", 1<<20) // for each image
 	l.Set("memory", l.Allocated()+100<<20)
-	_, err = b.Compile(t.Context(), wideStep(256))
-	wantError(t, err, "compile: the batch has 256 views, about 96 would fit", "Conv#", "memory for cuDNN's convolutions", "256 MiB of memory are needed")
+	_, err := b.Compile(t.Context(), wideStep(256))
+	wantError(t, err, "compile: the batch has 256 views, about 64 would fit")
 	p, err := b.Compile(t.Context(), wideStep(64))
 	if err != nil {
 		t.Fatal(err)

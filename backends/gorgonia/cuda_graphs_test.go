@@ -409,39 +409,3 @@ func TestCUDALostInAGraph(t *testing.T) {
 	}
 	stub.Open(t)
 }
-
-// TestCUDAGraphWithAnotherWorkspace has another program of the device want more memory for convolutions than graphs were recorded with.
-func TestCUDAGraphWithAnotherWorkspace(t *testing.T) {
-	l := standIn(t)
-	s := smallStep()
-	b := withGraphs(t, "fp32")
-	want, got := compileTest(t, withoutGraphs(t, l, "fp32"), s), compileTest(t, b, s)
-	for k := range uint64(4 * untilRecorded) {
-		if k == 2*untilRecorded {
-			d := newDiary(l)
-			l.Set("cudnn_workspace", 1<<20)
-			p, err := b.Compile(t.Context(), wideStep(8))
-			if err != nil {
-				t.Fatal(err)
-			}
-			closeTest(t, p)
-			l.Set("cudnn_workspace", 1000)
-			if d.count("cuMemAlloc 8388608")["cuMemAlloc 8388608"] != 1 {
-				t.Fatal("the other program wants no more workspace")
-			}
-		}
-		expected := stepTest(t, want, smallBatch(t, k))
-		d := newDiary(l)
-		if m := stepTest(t, got, smallBatch(t, k)); m != expected {
-			t.Errorf("step %d: %v, want %v", k, m, expected)
-		}
-		graphs := 1
-		if k == 2*untilRecorded || k == 2*untilRecorded+1 { // both graphs are of no use when the workspace has moved
-			graphs = 0
-		}
-		if launched := d.count("cuGraphLaunch ")["cuGraphLaunch "]; launched != graphs && k >= untilRecorded {
-			t.Errorf("step %d launched %d graphs, want %d", k, launched, graphs)
-		}
-		wantSame(t, fmt.Sprintf("tensors after step %d", k), saveTest(t, got), saveTest(t, want))
-	}
-}

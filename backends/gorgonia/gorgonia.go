@@ -60,7 +60,7 @@ func openCUDA(number int, o backends.Options) (backends.Backend, error) {
 	case o.Profile != "":
 		return nil, errors.New("operators of a GPU run after they were started, so their times are not known here: profile with nsys of the CUDA toolkit instead, and its option --cuda-graph-trace=node")
 	}
-	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision, AnyOrder: o.AnyOrder})
+	d, err := cuda.Open(cuda.Options{Ordinal: number, Precision: o.Precision, AnyOrder: o.AnyOrder, Warn: o.Warn})
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,9 @@ import (
 // TestCUDA runs the suite on this machine's first GPU, by the libraries of CUDA that it has, and says what is missing where it cannot.
 func TestCUDA(t *testing.T) {
 	open := func(t *testing.T, precision string) (backends.Backend, error) {
-		return backends.Open(t.Context(), "gorgonia", backends.Options{Device: "cuda:0", Precision: precision})
+		return backends.Open(t.Context(), "gorgonia", backends.Options{
+			Device: "cuda:0", Precision: precision, Warn: func(message string) { t.Log("warning:", message) },
+		})
 	}
 	b, err := open(t, "fp32")
 	if err != nil {

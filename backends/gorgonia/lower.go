@@ -242,7 +242,7 @@ func (l *lowerer) emit(op graph.Op, id int, attr graph.Attr, operands []*edge, r
 	}
 	if kernel.Scratch != nil {
 		if bytes := kernel.Scratch(&o.call); bytes > 0 {
-			o.scratch = &value{memory: l.memory, bytes: bytes}
+			o.scratch, o.call.Room = &value{memory: l.memory, bytes: bytes}, bytes
 		}
 	}
 	node, err := G.ApplyOp(o, nodes...)

@@ -51,6 +51,7 @@ func compile(ctx context.Context, b *backend, s *graph.Step) (_ *program, err er
 		return nil, fmt.Errorf("the tensors of the step: %w", err)
 	}
 	training := recipe{step: s, given: p.state.current}
+	_, training.staged = d.(device.Receiver)
 	if s.Loss != nil {
 		training.outputs = s.Outputs()[:len(s.Outputs())-len(s.Updates)]
 		for _, u := range s.Updates {
@@ -101,7 +102,7 @@ func (p *program) newTape(r recipe) (*tape, error) {
 // room makes the memory large enough for a tape.
 func (p *program) room(t *tape) error {
 	if err := p.memory.grow(t.bytes); err != nil {
-		return adviseBatch(t.image, err)
+		return t.adviseBatch(0, err)
 	}
 	return nil
 }
@@ -116,7 +117,7 @@ func (p *program) rehearse(ctx context.Context, tapes ...*tape) error {
 			continue
 		}
 		if err := p.tryOut(ctx, t); err != nil {
-			return adviseBatch(t.image, fmt.Errorf("trying it before it is relied on: %w", err))
+			return t.adviseBatch(p.memory.size, fmt.Errorf("trying it before it is relied on: %w", err))
 		}
 	}
 	return nil

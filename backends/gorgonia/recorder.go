@@ -2,7 +2,6 @@ package gorgonia
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -133,15 +132,7 @@ func (t *tape) launch(ctx context.Context, k *take) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := k.recording.Launch()
-	if errors.Is(err, device.ErrStale) {
-		err = k.recording.Close()
-		k.recording = nil
-		if err == nil {
-			return t.play(ctx)
-		}
-	}
-	if err != nil {
+	if err := k.recording.Launch(); err != nil {
 		return err
 	}
 	return ctx.Err()

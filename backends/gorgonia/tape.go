@@ -24,6 +24,8 @@ type tape struct {
 	results               []*value
 	batched               []*value
 	bytes                 int // of the arena
+	fixed                 int // bytes of results that do not shrink with the batch
+	staged                bool
 	recorder              *recorder
 	takes                 []*take   // the one used last at the end
 	spare                 []uintptr // room for a key
@@ -36,6 +38,7 @@ type recipe struct {
 	outputs []*graph.Node          // whose values are read when it has run
 	stores  []store
 	part    bool // the batch may be smaller than the image
+	staged  bool // batches are taken in beside steps
 }
 
 // A store makes the value of a node end up in a value outside the arena.
@@ -74,7 +77,7 @@ func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
 	for _, s := range r.stores {
 		l.store(s.node, s.to)
 	}
-	t := &tape{run: l.run, image: l.image, labels: l.labels}
+	t := &tape{run: l.run, image: l.image, labels: l.labels, staged: r.staged}
 	for _, read := range []struct {
 		to   **value
 		from *edge
@@ -93,9 +96,10 @@ func newTape(d device.Device, memory *arena, r recipe) (_ *tape, err error) {
 		return nil, err
 	}
 	if err := t.prepare(); err != nil {
-		return nil, adviseBatch(t.image, err)
+		return nil, err
 	}
 	t.plan(memory)
+	t.fixed = t.fixedBytes(memory, r.given)
 	if len(t.operators) > 0 {
 		t.machine = G.NewTapeMachine(l.graph)
 	}

@@ -43,12 +43,12 @@ func TestCancelledBackwardAddsNothing(t *testing.T) {
 	if err := p.Backward(t.Context(), batch, d); err != nil {
 		t.Fatal(err)
 	}
-	for range 20 { // it may be faster than its deadline
+	for deadline := 5 * time.Millisecond; ; deadline /= 2 { // until it is slower than that
 		before, err := p.Gradients()
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
 		err = p.Backward(ctx, batch, d)
 		cancel()
 		if err == nil {
@@ -68,7 +68,6 @@ func TestCancelledBackwardAddsNothing(t *testing.T) {
 		}
 		return
 	}
-	t.Error("no Backward was cancelled")
 }
 
 // TestPlainProgramsHaveNoSums: what Backward needs is made when it is called, and freed with the program.

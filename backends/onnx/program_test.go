@@ -91,7 +91,7 @@ func TestManySteps(t *testing.T) {
 	}
 }
 
-// TestCancelledStep cancels in the middle of a step. The step should end well before it would have, and leave no trace.
+// TestCancelledStep cancels in the middle of a step, until one has ended well before it would have. None leaves a trace.
 func TestCancelledStep(t *testing.T) {
 	s := blockOf(32, 24, 32, 12)
 	b := openTest(t)
@@ -99,29 +99,23 @@ func TestCancelledStep(t *testing.T) {
 	p := programOf(t, b, s)
 	defer closeTest(t, p)
 	batch := pairsOf(t, 32, 24)
-	whole := time.Hour
-	for range 3 {
+	whole, shortest := time.Hour, time.Hour
+	for shortest > whole*3/4 { // whatever else the machine does
 		start := time.Now()
 		if _, err := p.Step(t.Context(), batch, 0.1); err != nil {
 			t.Fatal(err)
 		}
 		whole = min(whole, time.Since(start))
-	}
-	before, err := p.Save()
-	if err != nil {
-		t.Fatal(err)
-	}
-	shortest := whole
-	for range 10 { // whatever else the machine does
+		before, err := p.Save()
+		if err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), whole/4)
-		start := time.Now()
-		_, err := p.Step(ctx, batch, 0.1)
+		start = time.Now()
+		_, err = p.Step(ctx, batch, 0.1)
 		took := time.Since(start)
 		cancel()
 		if err == nil { // it was over before this process was told that the time is
-			if before, err = p.Save(); err != nil {
-				t.Fatal(err)
-			}
 			continue
 		}
 		shortest = min(shortest, took)
@@ -137,14 +131,8 @@ func TestCancelledStep(t *testing.T) {
 				t.Errorf("%s has changed", after[i].Name)
 			}
 		}
-		if shortest <= whole*3/4 {
-			break
-		}
 	}
 	t.Logf("a step takes %v; cancelled after a quarter of that, %v", whole, shortest)
-	if shortest > whole*3/4 {
-		t.Errorf("a step cancelled after a quarter of its %v takes %v", whole, shortest)
-	}
 	if _, err := p.Step(t.Context(), batch, 0.1); err != nil {
 		t.Errorf("the next step: %v", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,11 +30,7 @@ func TestKeepSignals(t *testing.T) {
 	if err := unix.Kill(os.Getpid(), unix.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-received:
-	case <-time.After(10 * time.Second):
-		t.Error("the signal was lost")
-	}
+	<-received // a signal that is lost hangs the test
 }
 
 // TestKeepSignalsKeepsGos: what Go itself starts to handle meanwhile stays handled.
@@ -50,9 +45,5 @@ func TestKeepSignalsKeepsGos(t *testing.T) {
 	if err := unix.Kill(os.Getpid(), unix.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-received:
-	case <-time.After(10 * time.Second):
-		t.Error("the signal was lost")
-	}
+	<-received // a signal that is lost hangs the test
 }

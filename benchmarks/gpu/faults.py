@@ -18,6 +18,7 @@ import time
 
 STEPS = 5  # after a signal, and in all short runs
 TOO_LARGE = "-batch 32768 -image-size 64"
+ATTEMPTS = 2  # with batches that errors name
 HOG = """
 import sys, torch
 free, _ = torch.cuda.mem_get_info()
@@ -82,13 +83,19 @@ class Faults:
         return self.refused((status, said), "/nowhere", "GOCLR_CUDA")
 
     def batch_too_large(self):
-        flags = os.environ.get("TOO_LARGE", TOO_LARGE).split()
-        said = self.refused(self.pretrain("large", *flags), "MiB of memory are needed")
-        if not (found := re.search(r"about (\d+) would fit", said)):
-            raise Unexpected(f"names no batch that fits: {said}")
-        batch = int(found[1]) // 2  # of two views each
-        self.good(self.pretrain("fits", *flags, "-batch", str(batch), "-max-steps", "1"))
-        return f"{said}. One step with -batch {batch} then worked"
+        """Takes the batches that errors name until one works: cuDNN may have a limit too, which is named first."""
+        flags, batch, said = os.environ.get("TOO_LARGE", TOO_LARGE).split(), [], []
+        while (answer := self.pretrain(f"large-{len(said)}", *flags, *batch, "-max-steps", "1"))[0] != 0:
+            said.append(self.refused(answer, "use a smaller batch"))
+            if not (found := re.search(r"about (\d+) would fit|of (\d+) views at most", said[-1])):
+                raise Unexpected(f"names no batch that fits: {said[-1]}")
+            smaller = int(found[1] or found[2]) // 2  # of two views each
+            if len(said) > ATTEMPTS or smaller < 1:
+                raise Unexpected(f"the batches that are named do not fit: {'; '.join(said)}")
+            batch = ["-batch", str(smaller)]
+        if not said:
+            raise Unexpected(f"{' '.join(flags)} is not too large: name another in TOO_LARGE")
+        return f"{'; '.join(said)}. One step with {' '.join(batch)} then worked"
 
     def stopped(self):
         """Sends SIGINT in the middle of training, and goes on."""

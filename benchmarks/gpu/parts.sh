@@ -18,6 +18,10 @@ except ImportError as e:
     nvidia-smi --query-gpu=driver_version,memory.total,memory.used,utilization.gpu --format=csv | sed 's/^/    /'
 }
 
+warnings() { # file: those in it, each once
+    sed -n 's/^.*warning: /- warning: /p' "$1" | sort -u | head -n 20
+}
+
 conformance() { # precision
     pattern="^TestCUDA\$/^$1\$${GROUPS_OF_TESTS:+/$GROUPS_OF_TESTS}"
     text=$out/conformance-$1.txt
@@ -29,6 +33,7 @@ conformance() { # precision
     skipped=$(grep -c -e '--- SKIP' "$text")
     printf '%s tests passed, %s failed, %s skipped, status %s: conformance-%s.txt.\n' "$passed" "$wrong" "$skipped" "$status" "$1"
     sed -n 's/^.*: \(largest error in norm.*\)/- \1/p' "$text"
+    warnings "$text"
     grep -v -e '=== ' -e '--- PASS' -e 'largest error in norm' "$text" | tail -n 20 >&2
     [ "$wrong" -eq 0 ] || examine "$1"
     [ "$status" -eq 0 ] && [ "$passed" -gt 0 ] && [ "$skipped" -eq 0 ]
@@ -90,6 +95,10 @@ table() { # case, images, flags of torch_step.py
     printf '%s images a batch, two views each. Aimed at: images/s of goclr-cuda-bf16 at least 1.0 times those of PyTorch.\n\n' "$images"
     $python compare.py --units images/s ms/step gpu-MiB --over torch-compile-channels-last-bf16 --shares gpu-tensors-MiB cpu-ms/step \
         --rounds "$rounds" --go-on --within "$seconds" --versions "$(cat VERSION)" --commands "$@"
+    status=$?
+    echo
+    warnings "$out/parts/$name.log"
+    return "$status"
 }
 
 faults() {

@@ -34,6 +34,7 @@ train=${TRAIN:-bf16:5 torch:4 fp32:1}
 network="-encoder resnet18 -width 1 -batch $batch -epochs $epochs ${RECIPE--lr 0.24 -weight-decay 5e-4 -temperature 0.5}${FLAGS:+ $FLAGS}"
 on="-backend gorgonia -device cuda:0"
 rows=$(sed -n 's/^  "rows": \([0-9]*\),$/\1/p' train/manifest.json)
+[ -n "$rows" ] || { echo "no shards of CIFAR-10 in $here/train: unpack the archive again" >&2; exit 2; }
 epoch=$((rows / batch)) # steps
 all=$((epoch * epochs))
 scratch=${TMPDIR:-/tmp}/goclr-gpu-cache
@@ -66,7 +67,8 @@ part() { # name, seconds, function and its arguments
     fi
     deadline=$(($(date +%s) + allowed))
     echo "$name: at most $allowed s" >&2
-    if { printf '## %s\n\n' "$name" && "$@"; } >"$out/parts/$name.part" 2>"$out/parts/$name.log"; then
+    : >"$out/parts/$name.log"
+    if { printf '## %s\n\n' "$name" && "$@"; } >"$out/parts/$name.part" 2>>"$out/parts/$name.log"; then
         mv "$out/parts/$name.part" "$out/parts/$name.md"
     else
         printf '\nFAILED. The last it said:\n\n' >>"$out/parts/$name.part"
@@ -102,7 +104,7 @@ within() {
 
 part machine 60 machine
 for precision in ${PRECISIONS:-fp32 tf32 bf16}; do
-    part "conformance-$precision" 60 conformance "$precision"
+    part "conformance-$precision" 90 conformance "$precision"
 done
 for case in ${CASES:-resnet18-32px resnet50-224px}; do
     case $case in
@@ -112,7 +114,7 @@ for case in ${CASES:-resnet18-32px resnet50-224px}; do
     *) echo "no case $case: choose of resnet18-32px, resnet18-width0.25-32px and resnet50-224px" >&2; exit 2 ;;
     esac
 done
-part same-bits 40 bits
+part same-bits 60 bits
 part faults 75 faults
 [ -f "$out/training.complete" ] || rm -f "$out/parts/training.md"
 part training "$limit" training

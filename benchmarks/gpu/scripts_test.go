@@ -134,3 +134,70 @@ func TestCurvesAreXML(t *testing.T) {
 	}
 	wantText(t, texts, "a & b", "NT-Xent loss", "kNN", "epoch")
 }
+
+// TestBatchTooLarge has a pretrain that names first the limit of cuDNN and then that of memory, one that names none, and one whose
+// batches never fit.
+func TestBatchTooLarge(t *testing.T) {
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pretrain = `#!/bin/sh
+for last; do [ "$flag" != -batch ] || batch=$last; flag=$last; done
+case $batch in
+32768) echo "pretrain: images have 2^31 elements or more: use a smaller batch, of 8191 views at most" ;;
+4095) echo "pretrain: the batch has 8190 views, about 6144 would fit: use a smaller batch" ;;
+3072) exit ;;
+7) echo "pretrain: use a smaller batch" ;;
+*) echo "pretrain: the batch is too large, about 1000 would fit: use a smaller batch" ;;
+esac >&2
+exit 1
+`
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "bin", "pretrain"), pretrain)
+	if err := os.Chmod(filepath.Join(dir, "bin", "pretrain"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(dir, "batch.py")
+	write(t, script, fmt.Sprintf(`import os, sys
+sys.path.insert(0, %q)
+import faults
+os.chdir(%q)
+try:
+    print(faults.Faults("runs", 60, []).batch_too_large())
+except faults.Unexpected as e:
+    print("unexpected:", e)
+`, here, dir))
+	for flags, want := range map[string]string{
+		"-batch 32768": "about 6144 would fit: use a smaller batch. One step with -batch 3072 then worked",
+		"-batch 7":     "unexpected: names no batch that fits",
+		"-batch 8":     "unexpected: the batches that are named do not fit",
+		"-batch 3072":  "unexpected: -batch 3072 is not too large",
+	} {
+		t.Setenv("TOO_LARGE", flags)
+		wantText(t, python(t, script), want)
+	}
+}
+
+// TestWarningsAreReported has a benchmark warn, as where cuDNN has no algorithm: it is measured, and the report says what it said, once.
+func TestWarningsAreReported(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 to run the scripts")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "benchmark"), `#!/bin/sh
+echo "BenchmarkStep/case/subject	20	1 ns/op	5 ms/step"
+echo "--- BENCH: BenchmarkStep/case/subject"
+echo "    step_test.go:1: warning: cuDNN has no algorithm"
+`)
+	const report = `"$1" ../compare.py --units ms/step --load 0 --rounds 2 --go-on --commands "shown::sh $2/benchmark" 2>"$2/log" && . ./parts.sh && warnings "$2/log"`
+	out, err := exec.Command("sh", "-c", report, "sh", python, dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	wantText(t, string(out), "| case | subject | 5 |")
+	if n := strings.Count(string(out), "- warning: cuDNN has no algorithm\n"); n != 1 {
+		t.Errorf("the report has the warning %d times:\n%s", n, out)
+	}
+}

@@ -40,11 +40,11 @@ def reset_peak():
 
 
 def memory_of_gpu():
-    """Returns how much of the memory of all GPUs is in use, in MiB, as nvidia-smi has it, or 0 without nvidia-smi."""
+    """Returns how much of the memory of all GPUs is in use, in MiB, as nvidia-smi has it, or 0 where it says no number."""
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     try:
         return sum(map(float, subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.CalledProcessError, ValueError):
         return 0
 
 

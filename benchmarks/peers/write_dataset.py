@@ -1,6 +1,6 @@
 """Writes a folder of images, class/name.jpg, in the form that a library trains from, and prints images/s as Go's benchmarks do.
 
-    python3 write_dataset.py webdataset|webdataset-decoded|litdata|ffcv CASE FOLDER OUT
+    python3 write_dataset.py webdataset|webdataset-synced|webdataset-decoded|litdata|ffcv CASE FOLDER OUT
     python3 write_dataset.py goclr|goclr-header CASE FOLDER OUT PATH/TO/ingest
 
 Two processes, or threads, share the work. The time of a library begins when it is imported; that of goclr includes its program's start.
@@ -8,7 +8,8 @@ Two processes, or threads, share the work. The time of a library begins when it 
     goclr               checks every image as a training would decode it, and syncs what it writes
     goclr-header        checks the header and end of every image, and syncs what it writes
     webdataset          ShardWriter stores what is read
-    webdataset-decoded  the same, after Pillow has decoded the image to see that it can be
+    webdataset-synced   the same, and what was written is brought to disk
+    webdataset-decoded  as webdataset, after Pillow has decoded the image to see that it can be
     litdata             optimize stores what is read
     ffcv                DatasetWriter decodes by Pillow and encodes as JPEG of quality 90: it stores no bytes that a loader of images reads as they come
 """
@@ -42,7 +43,7 @@ def write_webdataset(job):
             writer.write({"__key__": str(key), "jpg": image, "cls": classes[file.parent.name]})
 
 
-def webdataset(files, classes, out, decode=False):
+def webdataset(files, classes, out, decode=False, sync=False):
     import webdataset  # noqa: F401
     from PIL import Image  # noqa: F401
 
@@ -50,6 +51,9 @@ def webdataset(files, classes, out, decode=False):
     os.makedirs(out)
     with multiprocessing.Pool(CORES) as pool:
         pool.map(write_webdataset, [(k, files[k::CORES], classes, out, decode) for k in range(CORES)])
+    for file in pathlib.Path(out).iterdir() if sync else ():
+        with open(file, "rb") as written:
+            os.fsync(written.fileno())
     return time.perf_counter() - begin
 
 
@@ -110,7 +114,7 @@ def main():
     else:
         log = os.dup(1)
         os.dup2(2, 1)  # libraries print what they do
-        write = {"webdataset": webdataset, "webdataset-decoded": functools.partial(webdataset, decode=True), "litdata": litdata, "ffcv": ffcv}
+        write = {"webdataset": webdataset, "webdataset-synced": functools.partial(webdataset, sync=True), "webdataset-decoded": functools.partial(webdataset, decode=True), "litdata": litdata, "ffcv": ffcv}
         seconds = write[library](files, classes, out)
         os.dup2(log, 1)
     written = sum(f.stat().st_size for f in pathlib.Path(out).rglob("*") if f.is_file())

@@ -8,6 +8,8 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 )
 
 const (
@@ -25,11 +27,9 @@ func newCollection() (*collection, error) {
 	for n := range drawn {
 		random := rand.New(rand.NewPCG(1, uint64(n)))
 		picture := image.NewRGBA(image.Rect(0, 0, 8, 8))
-		corner, other := shade(random), shade(random)
 		for y := range 8 {
 			for x := range 8 {
-				picture.Set(x, y, color.RGBA{
-					R: uint8((int(corner.R)*(14-x-y) + int(other.R)*(x+y)) / 14), G: corner.G, B: uint8((int(corner.B)*(7-x) + int(other.B)*x) / 7), A: 255})
+				picture.Set(x, y, color.RGBA{R: uint8(random.IntN(256)), G: uint8(32 * x), B: uint8(32 * y), A: 255})
 			}
 		}
 		var b bytes.Buffer
@@ -41,13 +41,13 @@ func newCollection() (*collection, error) {
 	return c, nil
 }
 
-func shade(random *rand.Rand) color.RGBA {
-	return color.RGBA{R: uint8(random.IntN(256)), G: uint8(random.IntN(256)), B: uint8(random.IntN(256)), A: 255}
-}
+// name is what image n is called: class-007/00001007.jpg.
+func name(n int) string { return fmt.Sprintf("class-%03d/%08d.jpg", n%classes, n) }
 
-// name returns the class and the file of image n.
-func name(n int) (folder, file string) {
-	return fmt.Sprintf("class-%03d", n%classes), fmt.Sprintf("%08d.jpg", n)
+// number is that of the image of a name.
+func number(name string) (int, error) {
+	_, file, _ := strings.Cut(name, "/")
+	return strconv.Atoi(strings.TrimSuffix(file, ".jpg"))
 }
 
 // image returns the bytes of image n.

@@ -1,31 +1,35 @@
-// Scale writes a collection of many small images, each of other bytes, to show what a collection of millions costs:
+// Scale shows what a collection of millions costs: it makes many small images, each of other bytes, in an archive and in a store that answers
+// after a delay, has goclr's commands go over them, and prints a table in Markdown of how long each took and how much memory.
 //
-//	go run ./benchmarks/scale -images 10000000 -out /tmp/images.tar     a tar archive, 1 KiB an image
-//	go run ./benchmarks/scale -images 2000000 -out /tmp/images          a folder of 1,000 class folders
+//	sh benchmarks/run_scale.sh -images 10000000
 //
-// One image in a million is broken, and one in a thousand has the bytes of another under a name of its own.
+// Ten million images take 30 GB of the disk of -temp at the most.
 package main
 
 import (
+	"context"
 	"flag"
 	"log"
-	"strings"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
 )
 
 func main() {
 	log.SetFlags(0)
-	images := flag.Int("images", 1_000_000, "how many")
-	out := flag.String("out", "", "the archive, NAME.tar, or the folder to write")
+	var b bench
+	programs := flag.String("programs", "", "the `folder` of ingest and pretrain, as run_scale.sh builds them")
+	temp := flag.String("temp", "", "the `folder` for images and shards (default that of the system)")
+	flag.IntVar(&b.images, "images", 10_000_000, "how many")
+	flag.DurationVar(&b.delay, "delay", 20*time.Millisecond, "of each answer of the store")
 	flag.Parse()
-	if *out == "" || *images < 1 || flag.NArg() > 0 {
-		flag.Usage()
-		log.Fatal("scale: -out names what to write, and -images is at least 1")
+	if *programs == "" || b.images < classes || flag.NArg() > 0 {
+		log.Fatalf("scale: run it by run_scale.sh, with -images of %d or more", classes)
 	}
-	write := writeFolder
-	if strings.HasSuffix(*out, ".tar") {
-		write = writeTar
-	}
-	if err := write(*out, *images); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.run(ctx, *programs, *temp); err != nil {
 		log.Fatalf("scale: %v", err)
 	}
 }

@@ -77,7 +77,7 @@ func weightsDigest(t *testing.T, dir string) string {
 }
 
 func TestWeightsDoNotDependOnWorkersOrKills(t *testing.T) {
-	one, two, killed := t.TempDir(), t.TempDir(), t.TempDir()
+	one, two, killed := t.TempDir(), t.TempDir(), ""
 	if code, out := pretrain(t, small(t, one, "-workers", "1")...); code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
@@ -89,22 +89,18 @@ func TestWeightsDoNotDependOnWorkersOrKills(t *testing.T) {
 		t.Errorf("weights %s with two workers, %s with one", got, want)
 	}
 	kills := 0
-	for attempt := range 3 {
-		c := command(append(small(t, killed), "-resume")...)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
+	for kills == 0 { // a run may be over before it is killed
+		killed = t.TempDir()
+		for attempt := range 3 {
+			p := start(t, append(small(t, killed), "-resume")...)
+			p.waitForStep(t, killed, 4+7*attempt)
+			time.Sleep(time.Duration(attempt*13) * time.Millisecond)
+			if p.kill(t) {
+				kills++
+			} else if code := p.ProcessState.ExitCode(); code != 0 {
+				t.Fatalf("exit code %d: %s", code, p.said.String())
+			}
 		}
-		waitForStep(t, killed, 4+7*attempt)
-		time.Sleep(time.Duration(attempt*13) * time.Millisecond)
-		if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			t.Fatal(err)
-		}
-		if err := c.Wait(); err != nil {
-			kills++
-		}
-	}
-	if kills == 0 {
-		t.Error("the run was over before the first kill: the test shows nothing")
 	}
 	if code, out := pretrain(t, "-resume", "-out", killed); code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)
@@ -114,45 +110,78 @@ func TestWeightsDoNotDependOnWorkersOrKills(t *testing.T) {
 	}
 }
 
-// waitForStep returns when the run has a checkpoint of that step or a later one.
-func waitForStep(t *testing.T, dir string, step int) {
+// A process is the command while it runs.
+type process struct {
+	*exec.Cmd
+	said  bytes.Buffer  // to be read when it has ended
+	ended chan struct{} // is closed then
+}
+
+// start starts the command, which ends with the test at the latest.
+func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	waitFor(t, fmt.Sprintf("a checkpoint of step %d", step), func() bool {
+	p := &process{Cmd: command(args...), ended: make(chan struct{})}
+	p.Stdout, p.Stderr = &p.said, &p.said
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		_ = p.Wait() // ProcessState tells
+	}()
+	t.Cleanup(func() { p.kill(t) })
+	return p
+}
+
+// kill ends the process, and tells whether it was still running.
+func (p *process) kill(t *testing.T) bool {
+	t.Helper()
+	if err := p.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	<-p.ended
+	return p.ProcessState.ExitCode() < 0
+}
+
+// waitForStep returns when the run has a checkpoint of that step or a later one.
+func (p *process) waitForStep(t *testing.T, dir string, step int) {
+	t.Helper()
+	p.waitFor(t, fmt.Sprintf("a checkpoint of step %d", step), func() bool {
 		c, err := simclr.ReadCheckpoint(dir)
 		return err == nil && c.Step >= step
 	})
 }
 
-func waitFor(t *testing.T, what string, there func() bool) {
+// waitFor returns when something is there, however long that takes the process.
+func (p *process) waitFor(t *testing.T, what string, there func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if there() {
-			return
+	for !there() {
+		select {
+		case <-p.ended:
+			if !there() {
+				t.Fatalf("the command has ended without %s: %s", what, p.said.String())
+			}
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	t.Fatalf("no sign of %s within a minute", what)
 }
 
 func TestInterruptSavesTheRun(t *testing.T) {
 	dir := t.TempDir()
-	c := command(small(t, dir, "-checkpoint-every", "1000", "-max-steps", "0", "-epochs", "1000")...)
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "a step", func() bool {
+	p := start(t, small(t, dir, "-checkpoint-every", "1000", "-max-steps", "0", "-epochs", "1000000")...)
+	p.waitFor(t, "a step", func() bool {
 		records, err := simclr.ReadMetrics(dir)
 		return err == nil && len(records) > 0
 	})
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Wait(); c.ProcessState.ExitCode() != 130 {
-		t.Errorf("an interrupted run ends with %v, want exit code 130", err)
+	<-p.ended
+	if code := p.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("an interrupted run ends with exit code %d, want 130", code)
 	}
-	if !strings.Contains(out.String(), "pretrain -resume -out "+dir) {
-		t.Errorf("it does not say how to go on: %s", out.String())
+	if !strings.Contains(p.said.String(), "pretrain -resume -out "+dir) {
+		t.Errorf("it does not say how to go on: %s", p.said.String())
 	}
 	last, err := simclr.ReadCheckpoint(dir)
 	if err != nil || last.Step == 0 {
@@ -329,15 +358,9 @@ func TestBadImagesAndKills(t *testing.T) {
 	dir := t.TempDir()
 	args := small(t, dir, "-data", images, "-max-bad", "1", "-epochs", "1", "-max-steps", "10", "-checkpoint-every", "1", "-resume")
 	for attempt := range 3 {
-		c := command(args...)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		waitForStep(t, dir, 1+3*attempt)
-		if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			t.Fatal(err)
-		}
-		c.Wait()
+		p := start(t, args...)
+		p.waitForStep(t, dir, 1+3*attempt)
+		p.kill(t)
 	}
 	if code, out := pretrain(t, args...); code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)

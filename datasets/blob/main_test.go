@@ -31,11 +31,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// quick waits for a server however slow the machine is: a request that is given up would be counted twice.
+var quick = patience{policy: retry.Policy{Attempts: 12, Base: time.Microsecond}, stall: time.Hour}
+
 func openQuick(ctx context.Context, url string) (datasets.Bucket, error) {
-	return openWith(ctx, "s3"+strings.TrimPrefix(url, "quick"), patience{
-		policy: retry.Policy{Attempts: 12, Base: time.Microsecond},
-		stall:  time.Second,
-	})
+	return openPatient(ctx, url, quick)
+}
+
+func openPatient(ctx context.Context, url string, p patience) (datasets.Bucket, error) {
+	return openWith(ctx, "s3"+strings.TrimPrefix(url, "quick"), p)
 }
 
 // A server is one whose URLs are those of the scheme quick.
@@ -53,7 +57,12 @@ func (s server) url(path string) string { return "quick://bucket/" + path + "?en
 // openBucket opens what lies below a prefix of a server.
 func openBucket(t testing.TB, s server, prefix string) datasets.Bucket {
 	t.Helper()
-	b, err := openQuick(t.Context(), s.url(prefix))
+	return openBucketFor(t, s, prefix, quick)
+}
+
+func openBucketFor(t testing.TB, s server, prefix string, p patience) datasets.Bucket {
+	t.Helper()
+	b, err := openPatient(t.Context(), s.url(prefix), p)
 	if err != nil {
 		t.Fatal(err)
 	}

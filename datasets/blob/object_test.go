@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -13,9 +14,11 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/goclr/goclr/datasets"
 	"github.com/goclr/goclr/datasets/blob/s3test"
+	"github.com/goclr/goclr/datasets/internal/retry"
 )
 
 // TestList goes through several pages, of which one is refused at first.
@@ -167,11 +170,12 @@ func TestReplacedFile(t *testing.T) {
 // TestStall has a server fall silent: the request is given up and made again.
 func TestStall(t *testing.T) {
 	want := bytesOf(100000)
+	p := patience{policy: retry.Policy{Attempts: math.MaxInt, Cap: time.Millisecond}, stall: 100 * time.Millisecond} // of which one is enough
 	for _, f := range []s3test.Fault{s3test.Hang, s3test.HangLater} {
 		s := newServer(t, map[string][]byte{"o": want})
 		s.Faults = s3test.First(1, f)
 		got := make([]byte, len(want))
-		if _, err := openObject(t, openBucket(t, s, ""), "o").ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, want) {
+		if _, err := openObject(t, openBucketFor(t, s, "", p), "o").ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("fault %d: %v, or other bytes", f, err)
 		}
 	}

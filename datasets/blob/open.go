@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/storage"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
 	"gocloud.dev/blob/fileblob"
@@ -20,7 +21,11 @@ import (
 	"github.com/goclr/goclr/datasets/internal/retry"
 )
 
+// idleConnections to one server are kept, as many as requests go on at once: Amazon's library keeps 10, and has each other one begin anew.
+const idleConnections = 100
+
 func init() {
+	awshttp.DefaultHTTPTransportMaxIdleConnsPerHost = max(idleConnections, awshttp.DefaultHTTPTransportMaxIdleConnsPerHost)
 	for _, scheme := range []string{"s3", "gs", "azblob", "file"} {
 		datasets.RegisterScheme(scheme, open)
 	}

@@ -66,6 +66,11 @@ func TestWrongArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, notDir := Open(t.Context(), Options{Dir: file, Limit: 1})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Fatal(err)
+	}
+	_, dangling := Open(t.Context(), Options{Dir: link, Limit: 1})
 	for _, x := range []struct {
 		err   error
 		parts []string
@@ -76,6 +81,7 @@ func TestWrongArguments(t *testing.T) {
 		{noLimit, []string{"-cache-limit"}},
 		{noDir, []string{"-cache-dir"}},
 		{notDir, []string{file, "-cache-dir"}},
+		{dangling, []string{link, "-cache-dir"}},
 	} {
 		wantError(t, x.err, x.parts...)
 	}

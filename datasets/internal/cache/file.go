@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"sync/atomic"
 )
@@ -42,7 +44,10 @@ func (f *File) Reject(ctx context.Context) error {
 	if !dir.holds(f.key+ready, f.entry.file) {
 		return nil // it is gone already
 	}
-	return f.cache.explain(dir.root.Remove(f.key + ready))
+	if err := dir.root.Remove(f.key + ready); !errors.Is(err, fs.ErrNotExist) { // or else the folder is deleted at this moment
+		return f.cache.explain(err)
+	}
+	return nil
 }
 
 // Close ends the use of the file. Closing it again does nothing.

@@ -37,7 +37,9 @@ func (c *Cache) lockFolder(ctx context.Context) (f *folder, unlock func(), err e
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		if err := os.MkdirAll(c.dir, 0o755); errors.Is(err, fs.ErrExist) && !isOther(c.dir) {
+			continue // made and deleted by others at this moment
+		} else if err != nil {
 			return nil, nil, fmt.Errorf("make the folder of the cache: %w; name another with %s", err, dirFlag)
 		}
 		root, err := os.OpenRoot(c.dir)
@@ -63,6 +65,12 @@ func (c *Cache) lockFolder(ctx context.Context) (f *folder, unlock func(), err e
 			return nil, nil, c.explain(err)
 		}
 	}
+}
+
+// isOther reports whether a path is that of something that is no folder.
+func isOther(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && !info.IsDir()
 }
 
 func (f *folder) close() { f.root.Close() }

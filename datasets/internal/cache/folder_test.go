@@ -339,10 +339,8 @@ func TestFullDisk(t *testing.T) {
 	t.Run("at the limit", func(t *testing.T) {
 		c := openCache(t, t.TempDir(), 500)
 		newStore().use(t, c, object("a", 200))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
 		var earlier io.WriterAt
-		f, err := c.Get(ctx, o, func(_ context.Context, w io.WriterAt) error {
+		f, err := c.Get(t.Context(), o, func(_ context.Context, w io.WriterAt) error {
 			if earlier == nil {
 				earlier = w
 				return errors.Join(write(w, o), full)

@@ -182,7 +182,7 @@ func TestKilledProcesses(t *testing.T) {
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(5, 6))
 	c := openCache(t, dir, childLimit)
-	partial := 0
+	killed, partial := 0, 0
 	for round := range rounds {
 		children := make([]*child, 3)
 		for i := range children {
@@ -198,7 +198,7 @@ func TestKilledProcesses(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		})
-		for k := range kills {
+		for k := 0; k < kills || round == rounds-1 && partial == 0; k++ { // others may remove a part before it is counted
 			i := random.IntN(len(children))
 			for range random.IntN(10) {
 				if !children[i].out.Scan() {
@@ -207,20 +207,19 @@ func TestKilledProcesses(t *testing.T) {
 			}
 			time.Sleep(time.Duration(random.IntN(5000)) * time.Microsecond)
 			children[i].kill(t)
+			killed++
 			partial += abandoned(t, c)
 			children[i] = startChild(t, "random %d.%d.%d %s", round, k, i, dir)
 		}
 		for _, child := range children {
 			child.kill(t)
+			killed++
 		}
 		stop()
 		watch.Wait()
 		spoil(t, c, random)
 	}
-	if partial == 0 {
-		t.Error("no process was killed while it fetched: the test shows nothing")
-	}
-	t.Logf("%d processes were killed, %d parts found without an owner", rounds*(kills+3), partial)
+	t.Logf("%d processes were killed, %d parts found without an owner", killed, partial)
 
 	c = openCache(t, dir, childLimit)
 	s := newStore()

@@ -76,8 +76,8 @@ func TestCheckJudgesAsDecode(t *testing.T) {
 		}
 	}
 	for _, n := range []image.Point{{1, 1}, {33, 17}, {65, 50}} {
-		for _, o := range kinds {
-			for name, s := range samplings {
+		for _, o := range inOrder(kinds) {
+			for name, s := range inOrder(samplings) {
 				for _, quality := range []int{40, 100} { // of few long leaps, and of many codes that are longer than the table
 					o.Components, o.Sampling, o.Quality = 3, s, quality
 					if name == "4:4:4" {
@@ -102,7 +102,7 @@ func TestCheckJudgesAsDecode(t *testing.T) {
 func TestCheckNeedsNoDecode(t *testing.T) {
 	r := rand.New(rand.NewPCG(12, 12))
 	n := image.Pt(83, 75)
-	for name, o := range kinds {
+	for name, o := range inOrder(kinds) {
 		o.Components, o.Sampling, o.Quality = 3, samplings["4:2:0"], 90
 		b := turbotest.Encode(noise(r, n, 3), n.X, n.Y, o)
 		if err := Check(b, n.X, n.Y); err != nil {
@@ -121,8 +121,8 @@ func TestCheckNeedsNoDecode(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	r := rand.New(rand.NewPCG(13, 13))
 	n := image.Pt(37, 43)
-	for _, o := range kinds {
-		for _, s := range samplings {
+	for _, o := range inOrder(kinds) {
+		for _, s := range inOrder(samplings) {
 			o.Components, o.Quality, o.Sampling = 3, 60, s
 			f.Add(turbotest.Encode(noise(r, n, 3), n.X, n.Y, o))
 		}

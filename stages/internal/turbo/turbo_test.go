@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -42,6 +44,17 @@ var kinds = map[string]turbotest.Options{
 }
 
 var sizes = []image.Point{{1, 1}, {1, 40}, {40, 1}, {2, 2}, {3, 5}, {7, 9}, {8, 8}, {16, 16}, {17, 33}, {33, 17}, {32, 32}, {47, 64}, {65, 50}, {131, 97}}
+
+// inOrder ranges over a map in the order of its keys, so that what is drawn on the way is the same in each run.
+func inOrder[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
+}
 
 // noise is a picture whose neighbouring pixels differ, so that a pixel from the wrong place is seen, on a slope.
 func noise(r *rand.Rand, n image.Point, components int) []byte {
@@ -128,8 +141,8 @@ func checkRegions(t *testing.T, r *rand.Rand, b []byte, n image.Point, regions i
 
 func TestRegionHasThePixelsOfTheWhole(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for kind, o := range kinds {
-		for sampling, s := range samplings {
+	for kind, o := range inOrder(kinds) {
+		for sampling, s := range inOrder(samplings) {
 			t.Run(kind+"/"+sampling, func(t *testing.T) {
 				for _, n := range sizes {
 					o.Components, o.Sampling, o.Quality = 3, s, 90
@@ -152,7 +165,7 @@ func TestRegionHasThePixelsOfTheWhole(t *testing.T) {
 func TestEveryEdgeOfARegion(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	n := image.Pt(83, 75)
-	for sampling, s := range samplings {
+	for sampling, s := range inOrder(samplings) {
 		b := turbotest.Encode(noise(r, n, 3), n.X, n.Y, turbotest.Options{Components: 3, Sampling: s, Quality: 95})
 		_, whole := decode(t, b, image.Rectangle{Max: n})
 		for i := range n.X {
@@ -226,7 +239,7 @@ func TestHuffmanDecoderTakesPart(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	n := image.Pt(50, 40)
 	all := image.Rectangle{Max: n}
-	for name, c := range map[string]struct {
+	for name, c := range inOrder(map[string]struct {
 		options turbotest.Options
 		want    bool
 	}{
@@ -235,7 +248,7 @@ func TestHuffmanDecoderTakesPart(t *testing.T) {
 		"with restarts":         {turbotest.Options{Components: 3, Sampling: samplings["4:4:4"], Quality: 50, RestartInterval: 3}, true},
 		"progressive":           {turbotest.Options{Components: 3, Sampling: samplings["4:2:0"], Quality: 90, Progressive: true}, false},
 		"a scan for each plane": {turbotest.Options{Components: 3, Sampling: samplings["4:2:0"], Quality: 90, SequentialScans: true}, false},
-	} {
+	}) {
 		b := turbotest.Encode(noise(r, n, c.options.Components), n.X, n.Y, c.options)
 		if _, fast, err := read(make([]byte, room(all)), b, all, true); err != nil || fast != c.want {
 			t.Errorf("%s: huffman.c took part: %v, %v; want %v", name, fast, err, c.want)
@@ -326,9 +339,9 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	r := rand.New(rand.NewPCG(10, 10))
 	n := image.Pt(37, 43)
-	for _, o := range kinds {
+	for _, o := range inOrder(kinds) {
 		o.Components, o.Quality = 3, 60
-		for _, s := range samplings {
+		for _, s := range inOrder(samplings) {
 			o.Sampling = s
 			f.Add(turbotest.Encode(noise(r, n, 3), n.X, n.Y, o), uint16(5), uint16(18), uint16(20), uint16(10))
 		}

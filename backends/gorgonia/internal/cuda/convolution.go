@@ -3,6 +3,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -13,21 +14,25 @@ import (
 // workspaceLimit is the most memory that an algorithm of cuDNN may want for itself, in bytes, if another one wants less.
 const workspaceLimit = 1 << 30
 
-// convolutions computes them by cuDNN. The filters, which are [O, C, k, k] of float32 elsewhere, are arranged as [O, k, k, C] of the
-// type of images in scratch memory. Algorithms share a workspace, since one follows another in the stream: a smaller batch may want
-// more of it than a whole one.
+// spareWorkspace is how much memory, in bytes, there is at least for others, should the best algorithm turn out not to compute.
+const spareWorkspace = 64 << 20
+
+// workspaceAlignment is that of the memory that an algorithm of cuDNN gets for itself, as of memory of its own.
+const workspaceAlignment = 256
+
+// convolutions computes them by cuDNN, or by kernels of our own where it has no algorithm. The filters, which are [O, C, k, k] of float32
+// elsewhere, are arranged as [O, k, k, C] of the type of images in scratch memory, which an algorithm's workspace is part of too.
 type convolutions struct {
 	*cudnn
 	gpu       *gpu
 	handle    uintptr
 	precision precision
-	anyOrder  bool // sums may be taken in another order each time
+	anyOrder  bool                 // sums may be taken in another order each time
+	warn      func(message string) // of the first convolution without an algorithm; may be nil
 
 	mu        sync.Mutex
 	plans     map[planKey]*convolutionPlan
-	workspace *memory
-	size      int // bytes of the workspace
-	moves     int // how often the workspace has changed
+	warned    bool
 	one, zero *float32
 }
 
@@ -42,7 +47,7 @@ func newConvolutions(g *gpu, c *cudnn, p precision, anyOrder bool) (*convolution
 	*v.one = 1
 	if err := g.do(func() error {
 		if err := c.check("cudnnCreate", c.cudnnCreate.call(uintptr(unsafe.Pointer(&v.handle)))); err != nil {
-			return fmt.Errorf("cuDNN does not start: %w", err)
+			return fmt.Errorf("cuDNN does not start: %w", g.cause(err))
 		}
 		if err := v.follow(g.stream); err != nil {
 			c.cudnnDestroy.call(v.handle)
@@ -62,12 +67,15 @@ func (v *convolutions) follow(stream uintptr) error {
 	return v.check("cudnnSetStream", v.cudnnSetStream.call(v.handle, stream))
 }
 
-// kernels is the table of what cuDNN computes.
+// kernels is the table of convolutions.
 func (v *convolutions) kernels() map[graph.Op]device.Kernel {
+	kernel := func(run func(c *device.Call) error, d direction, of func(*device.Call) convolution) device.Kernel {
+		return device.Kernel{Run: run, Scratch: v.scratch(d, of), Prepare: v.prepare(d, of)}
+	}
 	return map[graph.Op]device.Kernel{
-		graph.OpConv:           {Run: v.conv, Scratch: v.scratch(convOf), Prepare: v.prepare(v.forward(), convOf)},
-		graph.OpConvGradInput:  {Run: v.convGradInput, Scratch: v.scratch(gradInputOf), Prepare: v.prepare(v.gradInput(), gradInputOf)},
-		graph.OpConvGradFilter: {Run: v.convGradFilter, Scratch: v.scratch(gradFilterOf), Prepare: v.prepare(v.gradFilter(), gradFilterOf)},
+		graph.OpConv:           kernel(v.conv, v.forward(), convOf),
+		graph.OpConvGradInput:  kernel(v.convGradInput, v.gradInput(), gradInputOf),
+		graph.OpConvGradFilter: kernel(v.convGradFilter, v.gradFilter(), gradFilterOf),
 	}
 }
 
@@ -91,22 +99,51 @@ func describeConvolution(x, w, y []int, a graph.Attr) convolution {
 	}
 }
 
-// scratch is the memory for filters.
-func (v *convolutions) scratch(of func(*device.Call) convolution) func(*device.Call) int {
-	return func(c *device.Call) int { return v.elementBytes() * of(c).weights() }
-}
-
-// prepare has cuDNN choose an algorithm, and makes room for it.
-func (v *convolutions) prepare(d direction, of func(*device.Call) convolution) func(*device.Call) error {
-	return func(c *device.Call) error {
-		return v.gpu.do(func() error {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			_, err := v.prepared(d, of(c))
-			return err
+// scratch is the memory for filters, and for what the algorithm wants for itself.
+func (v *convolutions) scratch(d direction, of func(*device.Call) convolution) func(*device.Call) int {
+	return func(c *device.Call) int {
+		k := of(c)
+		bytes := v.filterBytes(k)
+		_ = v.planned(d, k, func(p *convolutionPlan) error { // of an error Prepare tells
+			switch {
+			case p.workspace() > 0:
+				bytes += workspaceAlignment + p.workspace()
+			case len(p.algorithms) == 0 && d.run == v.filterRun:
+				bytes = max(bytes, k.sumParts()*k.weights()*plainFloat)
+			}
+			return nil
 		})
+		return bytes
 	}
 }
+
+// prepare has cuDNN choose an algorithm.
+func (v *convolutions) prepare(d direction, of func(*device.Call) convolution) func(*device.Call) error {
+	return func(c *device.Call) error {
+		return v.planned(d, of(c), func(*convolutionPlan) error { return nil })
+	}
+}
+
+// planned calls f with the plan of a convolution.
+func (v *convolutions) planned(d direction, c convolution, f func(p *convolutionPlan) error) error {
+	return v.gpu.do(func() error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		key := planKey{d.run, c}
+		p, ok := v.plans[key]
+		if !ok {
+			var err error
+			if p, err = v.plan(d, c); err != nil {
+				return err
+			}
+			v.plans[key] = p
+		}
+		return f(p)
+	})
+}
+
+// filterBytes are those of the filters as they are arranged.
+func (v *convolutions) filterBytes(c convolution) int { return v.elementBytes() * c.weights() }
 
 func (v *convolutions) elementBytes() int {
 	if v.precision == bf16 {
@@ -116,27 +153,36 @@ func (v *convolutions) elementBytes() int {
 }
 
 func (v *convolutions) conv(c *device.Call) error {
-	k := convOf(c)
-	if err := v.arrange(k, c.In[1].Data, c.Scratch); err != nil {
+	k, x, w, y := convOf(c), c.In[0].Data, c.Scratch, c.Out.Data
+	if err := v.arrange(k, c.In[1].Data, w); err != nil {
 		return err
 	}
-	return v.run(v.forward(), k, c.In[0].Data, c.Scratch, c.Out.Data)
+	if ran, err := v.run(v.forward(), k, c, x, w, y); ran || err != nil {
+		return err
+	}
+	return ownConvolutions{v.gpu}.forward(k, x, w, y)
 }
 
 func (v *convolutions) convGradInput(c *device.Call) error {
-	k := gradInputOf(c)
-	if err := v.arrange(k, c.In[1].Data, c.Scratch); err != nil {
+	k, w, dy, dx := gradInputOf(c), c.Scratch, c.In[0].Data, c.Out.Data
+	if err := v.arrange(k, c.In[1].Data, w); err != nil {
 		return err
 	}
-	return v.run(v.gradInput(), k, c.Scratch, c.In[0].Data, c.Out.Data)
+	if ran, err := v.run(v.gradInput(), k, c, w, dy, dx); ran || err != nil {
+		return err
+	}
+	return ownConvolutions{v.gpu}.gradInput(k, w, dy, dx)
 }
 
 func (v *convolutions) convGradFilter(c *device.Call) error {
-	k := gradFilterOf(c)
-	if err := v.run(v.gradFilter(), k, c.In[0].Data, c.In[1].Data, c.Scratch); err != nil {
+	k, x, dy := gradFilterOf(c), c.In[0].Data, c.In[1].Data
+	switch ran, err := v.run(v.gradFilter(), k, c, x, dy, c.Scratch); {
+	case err != nil:
 		return err
+	case ran:
+		return v.rearrange("flatten_filter", k, c.Scratch, c.Out.Data)
 	}
-	return v.rearrange("flatten_filter", k, c.Scratch, c.Out.Data)
+	return ownConvolutions{v.gpu}.gradFilter(k, x, dy, c.Scratch, c.Room, c.Out.Data)
 }
 
 func (v *convolutions) arrange(c convolution, from, to unsafe.Pointer) error {
@@ -159,98 +205,82 @@ func (v *convolutions) rearrange(kernel string, c convolution, from, to unsafe.P
 	return v.gpu.launch(kernel, min(filterBlocks, (n+threads-1)/threads), 1, unsafe.Pointer(&a))
 }
 
-// run computes a convolution or a gradient of one.
-func (v *convolutions) run(d direction, c convolution, first, second, result unsafe.Pointer) error {
-	return v.gpu.do(func() error {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		for {
-			p, err := v.prepared(d, c)
-			if err != nil {
-				return err
-			}
-			status := v.start(p, first, second, result)
-			if notSupported(status) && len(p.algorithms) > 1 { // which cuDNN may find out only now
-				if err := v.drop(p); err != nil {
-					return err
-				}
+// run has cuDNN compute a convolution or a gradient of one by the best algorithm that does with the scratch memory of a call; ran is false
+// where there is none. Those that turn out not to compute it are given up.
+func (v *convolutions) run(d direction, k convolution, c *device.Call, first, second, result unsafe.Pointer) (ran bool, err error) {
+	workspace, room := v.workspace(k, c)
+	err = v.planned(d, k, func(p *convolutionPlan) error {
+		for i := 0; i < len(p.algorithms); {
+			a := p.algorithms[i]
+			if a.workspace > room { // as may be for a smaller batch than that of the scratch memory
+				i++
 				continue
 			}
-			if err := v.check("cudnnConvolution"+d.name, status); err != nil {
-				return fmt.Errorf("%v by algorithm %d: %w", c, p.algorithms[0].number, err)
+			err := v.start(p, a, first, second, result, workspace)
+			if err == nil {
+				ran, p.algorithms[i].proven = true, true
+				return nil
 			}
-			return nil
+			err = fmt.Errorf("%v by algorithm %d: %w", k, a.number, err)
+			if isFinal(err) || a.proven { // what has computed before fails for another reason, such as that a stream is captured
+				return err
+			}
+			p.algorithms, p.refused = slices.Delete(p.algorithms, i, i+1), err
 		}
+		v.tell(p, k)
+		return nil
 	})
+	return ran, err
 }
 
-// start has cuDNN compute by a plan's first algorithm, and returns its status.
-func (v *convolutions) start(p *convolutionPlan, first, second, result unsafe.Pointer) uintptr {
-	a := p.algorithms[0]
-	var workspace uintptr
-	if a.workspace > 0 {
-		workspace = v.workspace.address
+// workspace is the part of the scratch memory of a call that algorithms may have, and its size.
+func (v *convolutions) workspace(k convolution, c *device.Call) (address uintptr, room int) {
+	start := uintptr(c.Scratch)
+	address = (start + uintptr(v.filterBytes(k)) + workspaceAlignment - 1) &^ (workspaceAlignment - 1)
+	return address, max(0, c.Room-int(address-start))
+}
+
+// start has cuDNN compute by an algorithm of a plan.
+func (v *convolutions) start(p *convolutionPlan, a convolutionAlgorithm, first, second, result unsafe.Pointer, workspace uintptr) error {
+	if a.workspace == 0 {
+		workspace = 0
 	}
-	return p.direction.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
+	if err := v.setMath(p, a.math); err != nil {
+		return err
+	}
+	status := p.direction.run.call(v.handle, uintptr(unsafe.Pointer(v.one)),
 		p.first, uintptr(first), p.second, uintptr(second), p.convolution, uintptr(a.number),
 		workspace, uintptr(a.workspace), uintptr(unsafe.Pointer(v.zero)), p.result, uintptr(result))
+	err := v.check("cudnnConvolution"+p.direction.name, status)
+	if notSupported(status) {
+		return err
+	}
+	return v.gpu.cause(err)
 }
 
 // notSupported reports whether a status of cuDNN is one of those that name a reason why something is not supported.
 func notSupported(status uintptr) bool { return int32(status)/1000*1000 == cudnnNotSupported }
 
-// prepared is the plan of a convolution, with a workspace that is large enough for it.
-func (v *convolutions) prepared(d direction, c convolution) (*convolutionPlan, error) {
-	key := planKey{d.run, c}
-	p, ok := v.plans[key]
-	if !ok {
-		var err error
-		if p, err = v.plan(d, c); err != nil {
-			return nil, err
-		}
-		v.plans[key] = p
+// tell warns of a convolution that cuDNN does not compute, the first time.
+func (v *convolutions) tell(p *convolutionPlan, k convolution) {
+	if v.warned || v.warn == nil {
+		return
 	}
-	return p, v.grow(p.algorithms[0].workspace)
-}
-
-// grow makes the workspace large enough.
-func (v *convolutions) grow(size int) error {
-	if size <= v.size {
-		return nil
+	v.warned = true
+	why := p.refused
+	if why == nil {
+		why = errors.New("for this smaller batch its algorithms want more memory than for the whole one")
 	}
-	old := v.workspace
-	v.workspace, v.size = nil, 0
-	v.moves++
-	if old != nil {
-		if err := old.Free(); err != nil {
-			return err
-		}
-	}
-	m, err := v.gpu.allocate(size)
-	if err != nil {
-		return fmt.Errorf("memory for cuDNN's convolutions: %w", err)
-	}
-	v.workspace, v.size = m, size
-	return nil
-}
-
-// moved is how often the workspace has changed.
-func (v *convolutions) moved() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.moves
+	v.warn(fmt.Sprintf("cuDNN has no algorithm for %s of a %v, perhaps of others too: kernels of goclr's own compute them, which is slower; "+
+		"another precision or -deterministic=false may help: %v", p.direction.name, k, why))
 }
 
 // close gives everything back. Nothing may be running.
 func (v *convolutions) close() error {
-	var err error
-	if v.workspace != nil {
-		err = v.workspace.Free()
-	}
-	return errors.Join(err, v.gpu.do(func() error {
+	return v.gpu.do(func() error {
 		for _, p := range v.plans {
 			p.close()
 		}
 		return v.check("cudnnDestroy", v.cudnnDestroy.call(v.handle))
-	}))
+	})
 }

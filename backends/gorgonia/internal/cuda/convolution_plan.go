@@ -32,14 +32,27 @@ type convolutionPlan struct {
 	first, second uintptr // descriptors of the operands
 	result        uintptr
 	convolution   uintptr
-	algorithms    []convolutionAlgorithm // that keep to the rules, the best first, which is in use
+	algorithms    []convolutionAlgorithm // that keep to the rules, the best first; none: cuDNN cannot compute it
+	refused       error                  // why there is no algorithm, or not the one that was the best
 	destroy       []func()
 }
 
 // A convolutionAlgorithm is one of cuDNN's, with what it needs.
 type convolutionAlgorithm struct {
 	number, math int32
-	workspace    int // bytes
+	workspace    int  // bytes
+	proven       bool // it has computed
+}
+
+// workspace is the memory for the best algorithm, and for others as far as they want little.
+func (p *convolutionPlan) workspace() int {
+	bytes := 0
+	for i, a := range p.algorithms {
+		if i == 0 || a.workspace <= spareWorkspace {
+			bytes = max(bytes, a.workspace)
+		}
+	}
+	return bytes
 }
 
 // A cudnnAlgorithm is what cuDNN thinks of an algorithm: cudnnConvolutionFwdAlgoPerf_t and the like of the other directions.
@@ -112,8 +125,9 @@ func (v *convolutions) describe(p *convolutionPlan, c convolution) error {
 
 // images makes the descriptor of images, channels-last.
 func (v *convolutions) images(p *convolutionPlan, n, channels, height, width int) (uintptr, error) {
-	if n*channels*height*width > math.MaxInt32 {
-		return 0, fmt.Errorf("images [%d %d %d %d] have 2^31 elements or more, which cuDNN does not take: use a smaller batch", n, channels, height, width)
+	if most := math.MaxInt32 / (channels * height * width); n > most {
+		return 0, fmt.Errorf("images [%d %d %d %d] have 2^31 elements or more, which cuDNN does not take: use a smaller batch, of %d views at most",
+			n, channels, height, width, most)
 	}
 	d, err := v.create(p, v.cudnnCreateTensorDescriptor, v.cudnnDestroyTensorDescriptor)
 	if err != nil {
@@ -163,9 +177,13 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 	if err := v.check("cudnnGetConvolution"+p.direction.name+"Algorithm_v7", p.direction.algorithms.call(
 		v.handle, p.first, p.second, p.convolution, p.result,
 		mostAlgorithms, uintptr(unsafe.Pointer(&count)), uintptr(unsafe.Pointer(&algorithms[0])))); err != nil {
-		return err
+		if errors.Is(err, errOutOfMemory) {
+			return err
+		}
+		p.refused = err
+		return nil
 	}
-	refused := fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time: -deterministic=false lets it take others", count)
+	p.refused = fmt.Errorf("none of cuDNN's %d algorithms computes the same bits each time", count)
 	var large []convolutionAlgorithm
 	for _, a := range algorithms[:count] {
 		if a.math == cudnnConversionMath || a.status != 0 || a.determinism != cudnnDeterministic && !v.anyOrder {
@@ -182,10 +200,10 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 				v.handle, p.first, p.second, p.convolution, p.result, uintptr(a.algorithm), uintptr(unsafe.Pointer(&size))))
 		}
 		if err != nil {
-			refused = err
+			p.refused = err
 			continue
 		}
-		if chosen := (convolutionAlgorithm{a.algorithm, math, int(size)}); size > workspaceLimit {
+		if chosen := (convolutionAlgorithm{number: a.algorithm, math: math, workspace: int(size)}); size > workspaceLimit {
 			large = append(large, chosen)
 		} else {
 			p.algorithms = append(p.algorithms, chosen)
@@ -193,16 +211,10 @@ func (v *convolutions) choose(p *convolutionPlan) error {
 	}
 	slices.SortStableFunc(large, func(a, b convolutionAlgorithm) int { return cmp.Compare(a.workspace, b.workspace) })
 	p.algorithms = append(p.algorithms, large...)
-	if len(p.algorithms) == 0 {
-		return errors.Join(errors.New("cuDNN has no algorithm for it: try another precision, or -device cpu"), refused)
+	if len(p.algorithms) > 0 {
+		p.refused = nil
 	}
-	return v.setMath(p, p.algorithms[0].math)
-}
-
-// drop gives up a plan's first algorithm for its next.
-func (v *convolutions) drop(p *convolutionPlan) error {
-	p.algorithms = p.algorithms[1:]
-	return v.setMath(p, p.algorithms[0].math)
+	return nil
 }
 
 func (p *convolutionPlan) close() {

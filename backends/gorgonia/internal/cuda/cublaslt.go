@@ -79,6 +79,7 @@ func (k productKey) String() string {
 type productPlan struct {
 	description, first, second, result uintptr
 	own                                bool      // cuBLASLt has no algorithm
+	proven                             bool      // it has computed
 	algorithm                          [8]uint64 // cublasLtMatmulAlgo_t
 	destroy                            []func()
 }
@@ -101,7 +102,7 @@ func newProducts(g *gpu, l *cublasLt, p precision) (*products, error) {
 		return nil, fmt.Errorf("memory for cuBLASLt: %w", err)
 	}
 	err = g.do(func() error {
-		return l.check("cublasLtCreate", l.cublasLtCreate.call(uintptr(unsafe.Pointer(&v.handle))))
+		return g.cause(l.check("cublasLtCreate", l.cublasLtCreate.call(uintptr(unsafe.Pointer(&v.handle)))))
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cuBLASLt does not start: %w", err), v.workspace.Free())
@@ -125,12 +126,19 @@ func (v *products) multiply(m, n, k int, a unsafe.Pointer, transA bool, b unsafe
 		if p.own {
 			return tiled{v.gpu}.multiply(m, n, k, a, transA, b, transB, out)
 		}
-		if err := v.check("cublasLtMatmul", v.cublasLtMatmul.call(v.handle, p.description, uintptr(unsafe.Pointer(v.one)),
+		status := v.cublasLtMatmul.call(v.handle, p.description, uintptr(unsafe.Pointer(v.one)),
 			uintptr(b), p.first, uintptr(a), p.second, uintptr(unsafe.Pointer(v.zero)), uintptr(out), p.result, uintptr(out), p.result,
-			uintptr(unsafe.Pointer(&p.algorithm)), v.workspace.address, productWorkspace, v.gpu.kernels)); err != nil {
+			uintptr(unsafe.Pointer(&p.algorithm)), v.workspace.address, productWorkspace, v.gpu.kernels)
+		err := v.check("cublasLtMatmul", status)
+		if err == nil {
+			p.proven = true
+			return nil
+		}
+		if err = v.gpu.cause(err); p.proven || isFinal(err) {
 			return fmt.Errorf("%v: %w", key, err)
 		}
-		return nil
+		p.own = true // what the heuristic named does not compute it after all
+		return tiled{v.gpu}.multiply(m, n, k, a, transA, b, transB, out)
 	})
 }
 
@@ -210,12 +218,11 @@ func (v *products) choose(p *productPlan) error {
 	status := v.cublasLtMatmulAlgoGetHeuristic.call(
 		v.handle, p.description, p.first, p.second, p.result, p.result, preference,
 		1, uintptr(unsafe.Pointer(&found)), uintptr(unsafe.Pointer(&count)))
-	if int32(status) != ltNotSupported {
-		if err := v.check("cublasLtMatmulAlgoGetHeuristic", status); err != nil {
-			return err
-		}
+	err := v.check("cublasLtMatmulAlgoGetHeuristic", status)
+	if errors.Is(err, errOutOfMemory) {
+		return err
 	}
-	p.own = int32(status) == ltNotSupported || count == 0 || found.state != 0
+	p.own = err != nil || count == 0 || found.state != 0
 	p.algorithm = found.algorithm
 	return nil
 }

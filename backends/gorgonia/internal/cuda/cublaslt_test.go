@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,9 +88,37 @@ func TestProductWithoutAlgorithm(t *testing.T) {
 	}
 }
 
+// TestProductThatTurnsOutNotToCompute is one of our own from then on.
+func TestProductThatTurnsOutNotToCompute(t *testing.T) {
+	v, g, l := standInProducts(t, fp32)
+	standInKernels(t, g, l, fp32)
+	s := newSum(t, g, fp32)
+	node := s.MatMul(s.operand(5, 10), s.operand(3, 10), false, true)
+	x, y, out := s.tensor(node.In[0], device.Plain), s.tensor(node.In[1], device.Plain), s.tensor(node, device.Plain)
+	l.Set("cublaslt_status", 15)
+	for range 2 {
+		if err := v.multiply(5, 3, 10, x.Data, false, y.Data, true, out.Data); err != nil {
+			t.Fatal(err)
+		}
+		near(t, node.String(), s.result(out), s.want(node), 1e-6)
+		l.Set("cublaslt_status", 0)
+	}
+	if log := strings.Join(l.Log(), "\n"); strings.Count(log, "cublasLtMatmul ") != 1 || strings.Count(log, "launch product ") != 2 {
+		t.Error(log)
+	}
+}
+
 func TestProductErrors(t *testing.T) {
 	v, g, l := standInProducts(t, fp32)
 	at := allocated(t, g, 1<<10)
+	l.Set("cublaslt_status", 3)
+	if err := v.multiply(2, 3, 4, at, false, at, false, at); !errors.Is(err, errOutOfMemory) {
+		t.Errorf("a product without memory: %v", err)
+	}
+	l.Set("cublaslt_status", 0)
+	if err := v.multiply(2, 3, 4, at, false, at, false, at); err != nil {
+		t.Error(err)
+	}
 	l.Set("cublaslt_status", 13)
 	if err := v.multiply(2, 3, 4, at, false, at, false, at); err == nil || !strings.Contains(err.Error(), "product of [2 4] and [4 3]: cublasLtMatmul") {
 		t.Errorf("a product that fails: %v", err)

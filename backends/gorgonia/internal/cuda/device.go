@@ -14,6 +14,8 @@ type Options struct {
 	Ordinal   int    // of the GPU, from 0
 	Precision string // "fp32" or "" for it, "tf32", "bf16"
 	AnyOrder  bool   // sums may be taken in another order each time
+
+	Warn func(message string) // of what is slower than it might be; may be nil
 }
 
 // A Device computes on a GPU.
@@ -63,6 +65,7 @@ func Open(o Options) (_ *Device, err error) {
 	if d.convolutions, err = newConvolutions(d.gpu, l.cudnn, p, o.AnyOrder); err != nil {
 		return nil, err
 	}
+	d.convolutions.warn = o.Warn
 	if d.products, err = newProducts(d.gpu, l.cublasLt, p); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,6 @@ const (
 	cudnnDeterministic    = 1    // CUDNN_DETERMINISTIC
 
 	ltOutOfMemory    = 3  // CUBLAS_STATUS_ALLOC_FAILED
-	ltNotSupported   = 15 // CUBLAS_STATUS_NOT_SUPPORTED
 	computeFloat     = 68 // CUBLAS_COMPUTE_32F
 	computeFastTF32  = 77 // CUBLAS_COMPUTE_32F_FAST_TF32
 	realFloat        = 0  // CUDA_R_32F

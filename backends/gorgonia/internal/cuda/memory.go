@@ -56,6 +56,29 @@ func (g *gpu) shortage(bytes int, err error) error {
 	return &device.MemoryError{Asked: bytes, Free: int(free), Err: fmt.Errorf("%s of %d MiB, see nvidia-smi: %w", g.name, total>>20, err)}
 }
 
+// loadingRoom is the free memory, in bytes, below which a library is taken to fail for want of it, as it may where it loads a kernel.
+const loadingRoom = 64 << 20
+
+// cause adds to the error of a library what that may come from: a GPU that is lost, or has hardly any memory left.
+func (g *gpu) cause(err error) error {
+	if err == nil || errors.Is(err, errOutOfMemory) {
+		return err
+	}
+	switch free, _, lost := g.space(); {
+	case lost != nil:
+		return fmt.Errorf("%w: %w", err, lost)
+	case free < loadingRoom:
+		return fmt.Errorf("%w, perhaps: %w", errOutOfMemory, err)
+	}
+	return err
+}
+
+// isFinal says of an error of a library that no other algorithm would do either.
+func isFinal(err error) bool {
+	var lost *driverError
+	return errors.Is(err, errOutOfMemory) || errors.As(err, &lost)
+}
+
 // space is how many bytes of the GPU's memory are free, and how many there are.
 func (g *gpu) space() (free, total uint, err error) {
 	err = g.do(func() error {

@@ -117,6 +117,13 @@ func (s *sum) result(x device.Tensor) []float64 {
 	return ordered
 }
 
+// lend gives a call the scratch memory that its kernel asks for.
+func (s *sum) lend(k device.Kernel, c *device.Call) {
+	s.t.Helper()
+	c.Room = k.Scratch(c)
+	c.Scratch = s.scratch(c.Room)
+}
+
 // scratch is memory full of NaN.
 func (s *sum) scratch(bytes int) unsafe.Pointer {
 	s.t.Helper()

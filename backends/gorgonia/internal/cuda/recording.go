@@ -13,14 +13,13 @@ type recording struct {
 	gpu          *gpu
 	convolutions *convolutions
 	graph        uintptr // CUgraphExec
-	moves        int     // of the workspace of convolutions, when the graph took its address
 }
 
 // Record has the driver take down what kernels do, in a stream of its own that they are started in for so long: copies and
 // allocations for others go on beside it. See device.Recorder.
 func (d *Device) Record(f func() error) (device.Recording, error) {
 	g := d.gpu
-	r := &recording{gpu: g, convolutions: d.convolutions, moves: d.convolutions.moved()}
+	r := &recording{gpu: g, convolutions: d.convolutions}
 	var stream uintptr
 	if err := g.do(func() error { return g.newStream(&stream) }); err != nil {
 		return nil, fmt.Errorf("recording a CUDA graph: %w", err)
@@ -75,15 +74,8 @@ func (r *recording) redirect(stream uintptr, f func() error) error {
 
 // Launch starts the graph in the stream of all work.
 func (r *recording) Launch() error {
-	g, v := r.gpu, r.convolutions
-	return g.do(func() error {
-		v.mu.Lock() // the workspace stays until the graph is in the stream, and Free waits for that
-		defer v.mu.Unlock()
-		if v.moves != r.moves {
-			return device.ErrStale
-		}
-		return g.check("cuGraphLaunch", g.cuGraphLaunch.call(r.graph, g.stream))
-	})
+	g := r.gpu
+	return g.do(func() error { return g.check("cuGraphLaunch", g.cuGraphLaunch.call(r.graph, g.stream)) })
 }
 
 // Close gives the graph back, which the driver keeps for as long as it runs.

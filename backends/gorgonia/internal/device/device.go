@@ -5,7 +5,6 @@
 package device
 
 import (
-	"errors"
 	"fmt"
 	"unsafe"
 
@@ -45,13 +44,10 @@ type Recorder interface {
 
 // A Recording is what kernels did, on the addresses and with the numbers that their calls had.
 type Recording interface {
-	// Launch does it again, after all work before; an error of a kernel comes with a later call. After ErrStale nothing was done.
+	// Launch does it again, after all work before; an error of a kernel comes with a later call.
 	Launch() error
 	Close() error
 }
-
-// ErrStale is the error of a Recording that uses memory which the device has given back since, its own: record again.
-var ErrStale = errors.New("the recording uses memory that is gone")
 
 // Memory is a stretch of a device's memory.
 type Memory interface {
@@ -119,7 +115,8 @@ type Call struct {
 	Attr    graph.Attr
 	In      []Tensor
 	Out     Tensor
-	Scratch unsafe.Pointer // as many bytes as Kernel.Scratch asked for, with whatever is in them
+	Scratch unsafe.Pointer // Room bytes, with whatever is in them
+	Room    int            // what Kernel.Scratch asked for; that of a smaller batch may ask for more
 }
 
 // A Kernel computes one operation. Images in the graph, [N, C, H, W], are of Layout Images where they come from the operations
@@ -130,7 +127,7 @@ type Kernel struct {
 	// Scratch is the number of bytes that Run needs while it runs; nil: none.
 	Scratch func(c *Call) int
 	// Prepare does what can be done before the first Run of a call, whose tensors have no memory yet; nil: nothing. Where Run would
-	// not work, for want of an algorithm or of memory, it says so: for want of memory by a *MemoryError.
+	// not work it says so.
 	Prepare func(c *Call) error
 	// Overwrites is 1 + the index of an operand whose memory the result may take; 0: none.
 	Overwrites int

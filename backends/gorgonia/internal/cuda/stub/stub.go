@@ -99,7 +99,8 @@ func (l *Libraries) Environment(directory, record string, settings ...string) []
 //	cudnn_status, cublaslt_status   the status of each computation
 //	cudnn_workspace                 bytes that a convolution wants, for each image
 //	cudnn_refused                   the algorithm of a convolution that is not supported after all
-//	cudnn_any_order, cublaslt_none  1: there is no algorithm with the same bits each time, none at all
+//	cudnn_any_order                 1: there is no algorithm with the same bits each time
+//	cudnn_none, cublaslt_none       1: there is none at all
 func (l *Libraries) Set(name string, value any) { l.set(name, fmt.Sprint(value)) }
 
 // Log returns the calls since Open, one a line.

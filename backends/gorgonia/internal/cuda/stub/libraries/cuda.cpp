@@ -401,7 +401,7 @@ int cuMemGetInfo_v2(size_t *free, size_t *total) {
 	if (int e = ready()) return e;
 	*total = capacity();
 	*free = allocated + late < *total ? *total - allocated - late : 0;
-	return SUCCESS;
+	return failure;
 }
 
 int cuMemAlloc_v2(uintptr_t *address, size_t bytes) {
