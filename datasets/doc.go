@@ -41,8 +41,8 @@
 // called split or set; others are passed over. Or there is no header, and lines are a path, or a path and a label. Lines of JSON are objects with these
 // names. Paths are relative to the list, absolute, or URLs of a store. Images that are not there turn out when they are read.
 //
-// In a store, a folder is the objects below a prefix, and an image there takes one request. Of a plain archive, headers are read when it is opened and images one by one; a
-// compressed one is fetched whole. Shards are fetched whole when they are needed, and kept on the local disk: see Options.CacheDir.
+// In a store, a folder is the objects below a prefix, and an image there takes one request, of which Ingest and Visit have 64 going on. An archive is fetched
+// whole when it is opened, to Options.TempDir. Shards are fetched whole when they are needed, and kept on the local disk: see Options.CacheDir.
 //
 // Images come as the bytes that were stored. Labels are indices into the sorted names of the classes of all splits, so
 // that training and test data with the same classes agree. Where a table or list has numbers for classes, without names, these are the labels.
