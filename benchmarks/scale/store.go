@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// prefix is what the names of all objects begin with.
+const prefix = "photos/"
+
 // pageSize is how many objects a listing has, as in S3.
 const pageSize = 1000
 
@@ -42,8 +45,8 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.list(w, r)
 		return
 	}
-	n, err := number(strings.TrimPrefix(r.URL.Path, "/bucket/photos/"))
-	if err != nil || n < 0 || n >= s.images || r.URL.Path != "/bucket/photos/"+name(n) {
+	n, err := number(strings.TrimPrefix(r.URL.Path, "/bucket/"+prefix))
+	if err != nil || n < 0 || n >= s.images || r.URL.Path != "/bucket/"+prefix+name(n) {
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, "<Error><Code>NoSuchKey</Code></Error>")
 		return
@@ -55,16 +58,16 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // list answers with a page of objects, in the order of their names: class by class.
 func (s *store) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	prefix := q.Get("prefix")
+	asked := q.Get("prefix")
 	var l listing
 	class := -1 // all
-	switch _, err := fmt.Sscanf(prefix, "photos/class-%d/", &class); {
+	switch _, err := fmt.Sscanf(asked, prefix+"class-%d/", &class); {
 	case err == nil:
-	case !strings.HasPrefix("photos/", prefix):
+	case asked != prefix && asked != "":
 		class = classes // none is called so
-	case q.Get("delimiter") != "" && prefix == "photos/":
+	case q.Get("delimiter") != "" && asked == prefix:
 		for k := range classes {
-			l.CommonPrefixes = append(l.CommonPrefixes, folder{fmt.Sprintf("photos/class-%03d/", k)})
+			l.CommonPrefixes = append(l.CommonPrefixes, folder{fmt.Sprintf("%sclass-%03d/", prefix, k)})
 		}
 		class = classes
 	}
@@ -74,7 +77,7 @@ func (s *store) list(w http.ResponseWriter, r *http.Request) {
 		if n < 0 {
 			break
 		}
-		l.Contents = append(l.Contents, object{Key: "photos/" + name(n), LastModified: "2026-01-02T03:04:05.000Z", ETag: etag(n), Size: len(s.image(n))})
+		l.Contents = append(l.Contents, object{Key: prefix + name(n), LastModified: "2026-01-02T03:04:05.000Z", ETag: etag(n), Size: len(s.image(n))})
 	}
 	if s.ordered(class, at) >= 0 {
 		l.IsTruncated, l.NextContinuationToken = true, strconv.Itoa(at)
