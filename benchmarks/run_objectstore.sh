@@ -129,6 +129,9 @@ $build/ingest -in $3 -out $build/cache/out -max-bad 0"
 add_ingest cifar10-train images.tar "$build/cifar10-train/images.tar"
 add_ingest imagenet-sample images.tar "$build/imagenet-sample/images.tar"
 add_ingest imagenet-sample images "$build/imagenet-sample-images"
+add "AWS_ENDPOINT_URL=FAR ingest -in s3://images/imagenet-sample/images" \
+    "$apart $measured ingest-imagenet-sample-images-far goclr cold $build/imagenet-sample/originals.json $build/cache -- \
+$build/ingest -in s3://images/imagenet-sample/images -out $build/cache/out -max-bad 0"
 set --
 while IFS= read -r line; do set -- "$@" "$line"; done <"$commands"
 versions="$(go version | cut -d ' ' -f 3), versitygw ${server##*@}, $($python -c '
