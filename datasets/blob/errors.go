@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -106,7 +107,10 @@ func lacksCredentials(err error) bool {
 	return strings.Contains(strings.ToLower(err.Error()), "credential")
 }
 
-func lacksRegion(err error) bool { return strings.Contains(err.Error(), "Missing Region") }
+// noRegion is what the client of S3 says where it has no region, or none that could be one: it has no type for that.
+var noRegion = regexp.MustCompile(`(?i)(missing|invalid|invalid input) region`)
+
+func lacksRegion(err error) bool { return noRegion.MatchString(err.Error()) }
 
 // advise says what to do about the usual mistakes.
 func advise(scheme string, err error) error {

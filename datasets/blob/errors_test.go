@@ -60,6 +60,18 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestNoRegion makes sure that it is told at once, before anything is sent.
+func TestNoRegion(t *testing.T) {
+	for _, region := range []string{"", "not a region"} {
+		t.Setenv("AWS_REGION", region)
+		_, err := datasets.Open(t.Context(), "quick://bucket/x", datasets.Options{})
+		wantError(t, err, "s3://bucket/x", "name the region", "AWS_REGION")
+		if strings.Contains(err.Error(), "attempts") {
+			t.Errorf("%q was tried again: %v", region, err)
+		}
+	}
+}
+
 // TestGivesUp makes sure that a server that stays broken is told, with the number of attempts.
 func TestGivesUp(t *testing.T) {
 	s := newServer(t, map[string][]byte{"x": {1}})
