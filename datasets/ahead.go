@@ -60,8 +60,8 @@ func (o *aheadObject) fill(ctx context.Context, offset int64, want int) error {
 		o.window = make([]byte, size)
 	}
 	o.window, o.from = o.window[:size], offset
-	_, err := o.Object.ReadAt(ctx, o.window, offset)
-	if err = ignoreEnd(err); err != nil {
+	err := readFull(ctx, o.Object, o.window, offset)
+	if err != nil {
 		o.window = nil
 	}
 	return err

@@ -106,8 +106,19 @@ func readContent(ctx context.Context, o Object, name string, limit int64) ([]byt
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d allowed", name, o.Size(), limit)
 	}
 	content := make([]byte, o.Size())
-	_, err := o.ReadAt(ctx, content, 0)
-	return content, ignoreEnd(err)
+	return content, readFull(ctx, o, content, 0)
+}
+
+// readFull fills p. An object that ends before has become shorter since it was opened.
+func readFull(ctx context.Context, o Object, p []byte, offset int64) error {
+	n, err := o.ReadAt(ctx, p, offset)
+	switch {
+	case n == len(p):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return fmt.Errorf("it ends at byte %d of %d: %w", offset+int64(n), o.Size(), io.ErrUnexpectedEOF)
+	}
+	return err
 }
 
 // ignoreEnd takes io.EOF for success, after a read that filled all it was given.

@@ -105,7 +105,8 @@ func (e *TooManyBadError) Error() string {
 // image is decoded once, to know that it can be; those that cannot, and those whose key another one has, go to a quarantine in the
 // folder. The folder appears when it is complete and on disk: before that there is dir.partial, and another Ingest of the same images
 // with the same options goes on with it, wherever this one was stopped. The bytes of shards are a function of the images and of
-// IngestOptions.Reencode and ShardBytes alone. It takes 4 bytes of memory for each image, and what Workers of them take.
+// IngestOptions.Reencode and ShardBytes alone. It takes 4 bytes of memory for each image, and what Workers of them take; of a store that has
+// each as an object of its own 64 at once, of at most 256 MiB where their sizes are known, and as much to read others into.
 func Ingest(ctx context.Context, src Dataset, dir string, o IngestOptions) (Summary, error) {
 	if err := o.check(); err != nil {
 		return Summary{}, err
@@ -242,7 +243,7 @@ func (in *ingest) shards(ctx context.Context) (int, error) {
 		work.Go(func(ctx context.Context) error {
 			defer end()
 			s := samples.Get().(*pipeline.Sample)
-			defer samples.Put(s)
+			defer in.putBack(samples, s)
 			size, err := in.rowSize(ctx, i, s)
 			switch {
 			case failsWhole(err):
@@ -280,6 +281,13 @@ func (in *ingest) rowSize(ctx context.Context, i uint32, s *pipeline.Sample) (in
 // newSamples is a pool of samples, whose buffers grow to the images that are read into them.
 func newSamples(ctx context.Context) *sync.Pool {
 	return &sync.Pool{New: func() any { return pipeline.NewSample(ctx, pipeline.Key{}) }}
+}
+
+// putBack has a sample read into again.
+func (in *ingest) putBack(samples *sync.Pool, s *pipeline.Sample) {
+	if in.reading.keeps(s) {
+		samples.Put(s)
+	}
 }
 
 // openQuarantine opens the bad images of the shards that are complete. Others are left out: when their shards are written anew, they may not
@@ -401,13 +409,13 @@ func (in *ingest) shard(ctx context.Context, k int) (_ *shardWriter, err error) 
 				stop(err)
 			}
 			return func() {
+				defer end()
 				if ctx.Err() == nil {
 					if err := in.take(w, i, r, err, &last); err != nil {
 						stop(err)
 					}
 				}
-				samples.Put(sample)
-				end()
+				in.putBack(samples, sample)
 			}
 		})
 	}

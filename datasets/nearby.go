@@ -43,7 +43,7 @@ func fetchTo(ctx context.Context, far Object, f *os.File, meter *openMeter) erro
 			}
 			defer func() { buffers <- buffer }()
 			part := buffer[:min(nearbyBytes, far.Size()-at)]
-			if _, err := far.ReadAt(ctx, part, at); ignoreEnd(err) != nil {
+			if err := readFull(ctx, far, part, at); err != nil {
 				return err
 			}
 			if _, err := f.WriteAt(part, at); err != nil {

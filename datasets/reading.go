@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/goclr/goclr/pipeline"
 )
 
 // Images of a store are read many at once, however few are looked at: a request takes some tens of milliseconds, most of which are no
@@ -71,4 +73,10 @@ func (r *reading) look(ctx context.Context, f func() error) error {
 		defer r.looks.Release(1)
 	}
 	return f()
+}
+
+// keeps reports whether a sample may be read into again. Else its buffer, which only grows, would come to be that of the largest image, and
+// those of all samples more than farBytes.
+func (r *reading) keeps(s *pipeline.Sample) bool {
+	return r.memory == nil || cap(s.Buffer(0)) <= farBytes/farReads
 }

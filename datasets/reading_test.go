@@ -158,3 +158,55 @@ func TestReadingFitsIntoMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// largeImages is a Dataset of a store whose every fifteenth image is larger than what a sample keeps.
+type largeImages struct {
+	Dataset
+	kept *atomic.Int64 // the most that a sample came with
+}
+
+func (largeImages) isDistant() bool { return true }
+
+func (d largeImages) describe(i int, s *pipeline.Sample) error {
+	return d.Dataset.(describer).describe(i, s)
+}
+
+func (d largeImages) Read(ctx context.Context, i int, s *pipeline.Sample) error {
+	kept := int64(cap(s.Buffer(0)))
+	for most := d.kept.Load(); kept > most && !d.kept.CompareAndSwap(most, kept); most = d.kept.Load() {
+	}
+	if err := d.Dataset.Read(ctx, i, s); err != nil || i%15 != 0 {
+		return err
+	}
+	image := s.Bytes
+	s.Bytes = s.Buffer(farBytes/farReads + 1)
+	copy(s.Bytes, image)
+	return nil
+}
+
+// TestLargeImagesAreNotKept: what many images are read into does not stay as large as the largest of them, and visits of two workers decode into two
+// samples.
+func TestLargeImagesAreNotKept(t *testing.T) {
+	const images = 150
+	d := largeImages{tarDataset(t, manyMembers(images, 0)), new(atomic.Int64)}
+	var mu sync.Mutex
+	visits, samples := 0, map[*pipeline.Sample]bool{}
+	err := Visit(t.Context(), d, 2, func(i int, s *pipeline.Sample, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		visits++
+		samples[s] = true
+		if large := len(s.Bytes) > farBytes/farReads; err != nil || s.ID != uint64(i) || large != (i%15 == 0) {
+			t.Errorf("image %d: %d bytes of image %d, %v", i, len(s.Bytes), s.ID, err)
+		}
+	})
+	if err != nil || visits != images || len(samples) > 2 {
+		t.Errorf("%d visits, to %d samples, %v", visits, len(samples), err)
+	}
+	if _, err := Ingest(t.Context(), d, filepath.Join(t.TempDir(), "shards"), IngestOptions{Check: accept, Workers: 2}); err != nil {
+		t.Error(err)
+	}
+	if kept := d.kept.Load(); kept > farBytes/farReads {
+		t.Errorf("a sample kept %d bytes", kept)
+	}
+}

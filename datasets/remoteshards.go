@@ -172,15 +172,14 @@ func fetchShard(ctx context.Context, b Bucket, name string, info shardInfo, w io
 // copyObject hands on so many bytes of an object, part by part.
 func copyObject(ctx context.Context, o Object, size int64, write func(part []byte, at int64) error) error {
 	part := make([]byte, min(size, fetchBytes))
-	for at := int64(0); at < size; {
-		n, err := o.ReadAt(ctx, part[:min(size-at, fetchBytes)], at)
-		if err := ignoreEnd(err); err != nil {
+	for at := int64(0); at < size; at += int64(len(part)) {
+		part = part[:min(size-at, fetchBytes)]
+		if err := readFull(ctx, o, part, at); err != nil {
 			return err
 		}
-		if err := write(part[:n], at); err != nil {
+		if err := write(part, at); err != nil {
 			return err
 		}
-		at += int64(n)
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ type verifier struct {
 	done, total int64
 	expected    map[string]bool // files, by path within dir
 	wrong       []error
+	stopped     error // why no more can be fetched, which is no damage
 }
 
 // all looks at everything that the manifest names, and for what it does not.
@@ -104,8 +105,16 @@ func (v *verifier) all(ctx context.Context, m *manifest) error {
 	if m.Quarantine != nil {
 		v.quarantine(ctx, m.Quarantine)
 	}
-	v.others(ctx)
-	return ctx.Err()
+	if v.stopped == nil {
+		v.others(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case v.stopped != nil:
+		return errors.Join(append(v.wrong, v.stopped)...)
+	}
+	return nil
 }
 
 // with calls look when a file is in the folder.
@@ -114,15 +123,22 @@ func (v *verifier) with(ctx context.Context, name string, look func()) {
 		look()
 		return
 	}
+	if v.stopped != nil {
+		return
+	}
 	v.expected[name] = true
 	local := filepath.Join(v.dir, filepath.FromSlash(name))
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
 		v.fault(name, "it leads out of the folder")
 		return
 	}
-	if err := fetchObject(ctx, v.bucket, name, local); err != nil {
+	var full *tempSpaceError
+	switch err := fetchObject(ctx, v.bucket, name, local); {
+	case failsWhole(err), errors.As(err, &full):
+		v.stopped = fmt.Errorf("%s: %w", name, err)
+	case err != nil:
 		v.fault(name, "%w", err)
-	} else {
+	default:
 		look()
 	}
 	if err := ignoreMissing(os.Remove(local)); err != nil {
@@ -254,9 +270,12 @@ func (v *verifier) others(ctx context.Context) {
 		}
 	}
 	for name, err := range names {
-		if err != nil {
+		switch {
+		case err != nil && v.bucket != nil:
+			v.stopped = err
+		case err != nil:
 			v.wrong = append(v.wrong, err)
-		} else if !v.expected[name] {
+		case !v.expected[name]:
 			v.fault(name, "not part of these shards")
 		}
 	}

@@ -35,6 +35,7 @@ SRC is one of
   photos.csv                 a list of paths and labels: CSV, TSV or lines of JSON; paths may be URLs
   shards/                    shards, to write them anew
   synthetic                  the procedural set; synthetic:n=20000,size=96,seed=7
+  s3://bucket/photos/        any of these in a store; gs:// and azblob:// too
 and "#train" or "#test" after it where it has splits.
 
 Every image is checked as a training would decode it. With -check header, for images that are known to be good, only its header and

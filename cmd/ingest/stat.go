@@ -34,7 +34,7 @@ Examples:
 func stat(ctx context.Context, args []string) error {
 	f := cli.NewFlags("ingest stat", statHelp)
 	asJSON := f.Bool("json", false, "write JSON, with all classes")
-	workers := f.Int("workers", runtime.NumCPU(), "images read at once")
+	workers := f.Int("workers", runtime.NumCPU(), "images looked at at once")
 	src := sourceFlags(f)
 	if err := f.Parse(args); err != nil {
 		return err
