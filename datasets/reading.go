@@ -12,7 +12,7 @@ import (
 // work for a core.
 const (
 	farReads  = 64
-	farBytes  = 256 << 20 // that they may take in memory; one image more than that is read alone
+	farBytes  = 256 << 20 // that they may take in memory
 	guessSize = 1 << 20   // of an image whose size is not known before it is read
 )
 
