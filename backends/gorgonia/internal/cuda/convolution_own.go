@@ -4,10 +4,8 @@ import (
 	"unsafe"
 )
 
-const (
-	convolveSide  = 64   // of a tile of kernels/convolve.cu
-	convolveTerms = 1024 // the fewest terms of a part of a sum
-)
+// convolveTerms is the fewest terms of a part of a sum.
+const convolveTerms = 1024
 
 // convolveArguments are the convolve_arguments in kernels/convolve.cu.
 type convolveArguments struct {
@@ -37,17 +35,17 @@ func (c convolution) arguments(first, second, out unsafe.Pointer) convolveArgume
 
 func (o ownConvolutions) forward(c convolution, x, w, y unsafe.Pointer) error {
 	a := c.arguments(x, w, y)
-	return o.launch("convolve", parts(c.n*c.rows*c.cols, convolveSide), parts(c.filters, convolveSide), unsafe.Pointer(&a))
+	return o.launch("convolve", parts(c.n*c.rows*c.cols, tileSide), parts(c.filters, tileSide), unsafe.Pointer(&a))
 }
 
 func (o ownConvolutions) gradInput(c convolution, w, dy, dx unsafe.Pointer) error {
 	a := c.arguments(dy, w, dx)
-	return o.launch("convolve_input_gradient", parts(c.n*c.height*c.width, convolveSide), parts(c.channels, convolveSide), unsafe.Pointer(&a))
+	return o.launch("convolve_input_gradient", parts(c.n*c.height*c.width, tileSide), parts(c.channels, tileSide), unsafe.Pointer(&a))
 }
 
 // sumParts is how many parts the sums of the gradient of filters are divided into, so that there is work for a whole GPU.
 func (c convolution) sumParts() int {
-	tiles := parts(c.filters, convolveSide) * parts(c.channels*c.kernel*c.kernel, convolveSide)
+	tiles := parts(c.filters, tileSide) * parts(c.channels*c.kernel*c.kernel, tileSide)
 	return max(1, min(fewBlocks/tiles, c.n*c.rows*c.cols/convolveTerms))
 }
 
@@ -62,8 +60,8 @@ func (o ownConvolutions) gradFilter(c convolution, x, dy, scratch unsafe.Pointer
 	a.terms = int32(parts(pixels, count))
 	count = parts(pixels, int(a.terms)) // rounded up, they may be fewer
 	a.parts = int32(count)
-	tiles := parts(c.filters, convolveSide)
-	if err := o.launch("convolve_filter_gradient", tiles*count, parts(c.channels*c.kernel*c.kernel, convolveSide), unsafe.Pointer(&a)); err != nil || to == dw {
+	tiles := parts(c.filters, tileSide)
+	if err := o.launch("convolve_filter_gradient", tiles*count, parts(c.channels*c.kernel*c.kernel, tileSide), unsafe.Pointer(&a)); err != nil || to == dw {
 		return err
 	}
 	return o.launch("convolve_filter_total", blocksFor(n), 1, unsafe.Pointer(&convolveTotalArguments{

@@ -6,8 +6,8 @@ import (
 	"github.com/goclr/goclr/backends/gorgonia/internal/device"
 )
 
-// productSide is the side of a tile of kernels/product.cu.
-const productSide = 64
+// tileSide is the side of a tile of kernels/tile.cuh.
+const tileSide = 64
 
 // tiled multiplies by a kernel of our own.
 type tiled struct{ launcher }
@@ -20,7 +20,7 @@ type productArguments struct {
 }
 
 func (t tiled) multiply(m, n, k int, a unsafe.Pointer, transA bool, b unsafe.Pointer, transB bool, out unsafe.Pointer) error {
-	return t.launch("product", parts(m, productSide), parts(n, productSide), unsafe.Pointer(&productArguments{
+	return t.launch("product", parts(m, tileSide), parts(n, tileSide), unsafe.Pointer(&productArguments{
 		a: a, b: b, out: out, m: int32(m), n: int32(n), k: int32(k), transA: flag(transA), transB: flag(transB),
 	}))
 }
